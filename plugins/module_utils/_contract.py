@@ -1,0 +1,313 @@
+# SPDX-FileCopyrightText: oCore collection contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: no compatibility is promised to other users.
+
+"""The objects of the Instances API: wire names on one side, Python names on the other.
+
+Source of every field: the API reference page "Instances". That page marks nothing as required or nullable and shows no
+enumerations, so each field may be missing or null, unknown fields are ignored, and a value of an unexpected type costs
+that field, never the instance.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from copy import deepcopy
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+
+from ansible_collections.ocore.cloud.plugins.module_utils._errors import MASK, OcoreError
+
+PYDANTIC_IMPORT_ERROR: str | None = None
+try:
+    from pydantic import BaseModel, ValidationError
+    from pydantic.alias_generators import to_camel
+except ImportError:
+    PYDANTIC_IMPORT_ERROR = traceback.format_exc()
+    BaseModel = object  # type: ignore[assignment,misc]
+    ValidationError = ValueError  # type: ignore[assignment,misc]
+    to_camel = None  # type: ignore[assignment]
+
+if TYPE_CHECKING:
+    from pydantic import ConfigDict
+
+#: What a PUT can change. Everything else is fixed when the instance is created.
+UPDATABLE = ("name", "addons_path", "env_vars", "mcp_write_enabled")
+
+#: Fixed at creation and present in the answer, so that a wanted value can be compared with it.
+IMMUTABLE = ("slug", "server_id", "odoo_version", "odoo_edition", "template_id")
+
+#: Taken by the create request; mcp_write_enabled is not among them, and the last three never come back.
+CREATABLE = ("name", "addons_path", "env_vars", *IMMUTABLE, "project_id", "environment_type", "branch")
+
+Warn = Callable[[str], None]
+Number = int | float
+Model = TypeVar("Model", bound="WireModel")
+
+
+class WireModel(BaseModel):
+    """Base of the API's objects; reads camelCase, gives snake_case."""
+
+    model_config: ClassVar[ConfigDict] = {
+        "alias_generator": to_camel,
+        "coerce_numbers_to_str": True,
+        "extra": "ignore",
+        "populate_by_name": True,
+    }
+
+    def knows(self, field: str) -> bool:
+        """Tell whether the answer held the field at all; null counts, a missing field does not."""
+        return field in self.model_fields_set
+
+
+class Domain(WireModel):
+    """A host name of an instance (``domains[]``)."""
+
+    id: str | None = None
+    domain: str | None = None
+    is_primary: bool | None = None
+    is_auto_generated: bool | None = None
+    dns_status: str | None = None
+    dns_provider: str | None = None
+    dns_record_id: str | None = None
+    ssl_status: str | None = None
+    ssl_expires_at: str | None = None
+    created_at: str | None = None
+
+
+class Instance(WireModel):
+    """An Odoo instance. Times are texts as the API gives them; the units of the memory limits are not documented."""
+
+    id: str = ""
+    name: str | None = None
+    slug: str | None = None
+    status: str | None = None
+    status_message: str | None = None
+    server_id: str | None = None
+    odoo_version: str | None = None
+    odoo_edition: str | None = None
+    template_id: str | None = None
+    addons_path: str | None = None
+    env_vars: dict[str, str | None] | None = None
+    mcp_write_enabled: bool | None = None
+    domains: list[Domain] | None = None
+    auto_subdomain: str | None = None
+    active_color: str | None = None
+    http_port: Number | None = None
+    http_port_host: Number | None = None
+    longpolling_port: Number | None = None
+    longpolling_port_host: Number | None = None
+    workers: Number | None = None
+    max_cron_threads: Number | None = None
+    limit_memory_soft: Number | None = None
+    limit_memory_hard: Number | None = None
+    limit_time_cpu: Number | None = None
+    limit_time_real: Number | None = None
+    log_level: str | None = None
+    health_score: Number | None = None
+    health_score_grade: str | None = None
+    health_score_updated_at: str | None = None
+    restart_count: Number | None = None
+    last_restart_at: str | None = None
+    last_seen_at: str | None = None
+    enterprise_build_id: str | None = None
+    enterprise_deployed_at: str | None = None
+    enterprise_update_available: bool | None = None
+    wkhtmltopdf_status: str | None = None
+    wkhtmltopdf_version: str | None = None
+    created_at: str | None = None
+    updated_at: str | None = None
+
+    def title(self) -> str:
+        """Give the words by which messages name this instance."""
+        label = self.slug or self.name
+        return f"{label} ({self.id})" if label else self.id
+
+    def record(self, reveal_env_vars: bool = False) -> dict[str, Any]:
+        """Give the instance record: every field in snake_case, lists and dicts never null, env values masked."""
+        record: dict[str, Any] = self.model_dump()
+        record["domains"] = record["domains"] or []
+        record["env_vars"] = record["env_vars"] or {}
+        if not reveal_env_vars:
+            record["env_vars"] = dict.fromkeys(record["env_vars"], MASK)
+        return record
+
+
+class Health(WireModel):
+    """Answer of ``/instances/{id}/health``."""
+
+    id: str | None = None
+    slug: str | None = None
+    status: str | None = None
+    status_message: str | None = None
+    last_seen_at: str | None = None
+
+
+class HealthFactor(WireModel):
+    """One factor of a health score; scale and weights are not documented."""
+
+    name: str | None = None
+    score: Number | None = None
+    weight: Number | None = None
+    weighted: Number | None = None
+    details: str | None = None
+
+
+class HealthScore(WireModel):
+    """Answer of ``/instances/{id}/health-score``."""
+
+    score: Number | None = None
+    grade: str | None = None
+    computed_at: str | None = None
+    factors: list[HealthFactor] | None = None
+
+    def record(self) -> dict[str, Any]:
+        """Give the score with snake_case keys; ``factors`` is never null."""
+        record: dict[str, Any] = self.model_dump()
+        record["factors"] = record["factors"] or []
+        return record
+
+
+def parse(model: type[Model], raw: object, warn: Warn) -> Model:
+    """Read one object of an answer.
+
+    :param model: the class to read.
+    :param raw: the decoded JSON value.
+    :param warn: called with a sentence for each value that could not be read and counts as null.
+    :raises OcoreError: when ``raw`` is not a JSON object.
+    """
+    if not isinstance(raw, dict):
+        raise OcoreError(f"oCore answered with {type(raw).__name__} where an object was expected. Check api_url.")
+    try:
+        return model.model_validate(raw)
+    except ValidationError as error:
+        problems = error.errors(include_url=False, include_input=False, include_context=False)
+    copy = deepcopy(raw)
+    label = raw.get("slug") or raw.get("id") or "?"
+    for problem in problems:
+        where = _forget(copy, problem["loc"])
+        warn(f"oCore sent an unusable value in {where} of {label}: {problem['msg']}. It is treated as null.")
+    try:
+        return model.model_validate(copy)
+    except ValidationError as error:
+        for problem in error.errors(include_url=False, include_input=False, include_context=False):
+            copy.pop(str(problem["loc"][0]), None)
+    return model.model_validate(copy)
+
+
+def _forget(raw: dict[str, Any], location: Sequence[int | str]) -> str:
+    """Null the value that a validation error points at; give its path as text."""
+    holder: Any = raw
+    path: list[str] = []
+    for index, step in enumerate(location):
+        if not _has(holder, step):
+            break
+        path.append(str(step))
+        inner = holder[step]
+        if index + 1 == len(location) or not _has(inner, location[index + 1]):
+            holder[step] = None
+            break
+        holder = inner
+    return ".".join(path)
+
+
+def _has(holder: Any, step: int | str) -> bool:
+    if isinstance(holder, dict):
+        return step in holder
+    return isinstance(holder, list) and isinstance(step, int) and step < len(holder)
+
+
+def to_wire(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Give a request body: the field names in camelCase, the values (and the names of env vars) as they are."""
+    return {to_camel(name): value for name, value in fields.items()}
+
+
+class Listing:
+    """The instances of one list answer. Only what is asked for is validated, so that 10,000 of them cost little.
+
+    :param items: the decoded objects.
+    :param total: what the API says the total is; null when it says nothing.
+    """
+
+    def __init__(self, items: Sequence[object], total: int | None, warn: Warn) -> None:
+        self._items = [item for item in items if isinstance(item, dict) and item.get("id")]
+        self._warn = warn
+        self.total = total
+        if len(self._items) < len(items):
+            warn(f"oCore listed {len(items) - len(self._items)} instance(s) without an id; they are left out.")
+
+    @property
+    def incomplete(self) -> bool:
+        """True when the API says that there are more instances than it sent."""
+        return self.total is not None and self.total > len(self._items)
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def __iter__(self) -> Iterator[Instance]:
+        """Validate and give all instances, in the API's order."""
+        return (parse(Instance, item, self._warn) for item in self._items)
+
+    def ids(self) -> set[str]:
+        """Give the ids of all instances."""
+        return {str(item["id"]) for item in self._items}
+
+    def matching(self, test: Callable[[Mapping[str, Any]], bool]) -> list[Instance]:
+        """Validate and give the instances for which ``test`` holds.
+
+        :param test: called with a dict of ``id``, ``slug``, ``name``, ``server_id``, ``status`` as the API sent them.
+        """
+        return [
+            parse(Instance, item, self._warn)
+            for item in self._items
+            if test(
+                {
+                    "id": item["id"],
+                    "slug": item.get("slug"),
+                    "name": item.get("name"),
+                    "server_id": item.get("serverId"),
+                    "status": item.get("status"),
+                }
+            )
+        ]
+
+
+def parse_list(pages: Sequence[object], warn: Warn) -> Listing:
+    """Read the pages of a list answer.
+
+    The reference page shows ``{instances, total}``; the overview promises ``{data, next_cursor, has_more}``. Both are
+    read, and a bare list.
+
+    :raises OcoreError: when a page holds no list.
+    """
+    items: list[object] = []
+    total: int | None = None
+    for page in pages:
+        found = page_items(page)
+        if found is None:
+            raise OcoreError("oCore's list of instances holds no list. Check that api_url points at the API.")
+        items.extend(found)
+        if isinstance(page, dict) and isinstance(page.get("total"), int):
+            total = page["total"]
+    return Listing(items, total, warn)
+
+
+def page_items(page: object) -> list[object] | None:
+    """Give the objects of one page of a list answer; null when it holds none."""
+    if isinstance(page, list):
+        return page
+    if isinstance(page, dict):
+        for key in ("instances", "data"):
+            if isinstance(page.get(key), list):
+                return list(page[key])
+            if key in page and page[key] is None:
+                return []
+    return None
+
+
+def next_cursor(page: object) -> str | None:
+    """Give the cursor of the next page; null when this page is the last."""
+    if isinstance(page, dict) and page.get("has_more") and page.get("next_cursor"):
+        return str(page["next_cursor"])
+    return None

@@ -1,0 +1,125 @@
+# SPDX-FileCopyrightText: oCore collection contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: no compatibility is promised to other users.
+
+"""The one way from options to a result; the modules and the action plugins both come in here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible_collections.ocore.cloud.plugins.module_utils._client import REQUESTS_IMPORT_ERROR, Client, Settings
+from ansible_collections.ocore.cloud.plugins.module_utils._contract import PYDANTIC_IMPORT_ERROR
+from ansible_collections.ocore.cloud.plugins.module_utils._errors import MASK, OcoreError
+from ansible_collections.ocore.cloud.plugins.module_utils._lifecycle import Clock
+from ansible_collections.ocore.cloud.plugins.module_utils._task import Operation, Task
+
+
+def missing_library() -> tuple[str, str] | None:
+    """Tell which library can't be imported, as message and traceback; null when all are there."""
+    for library, error in (("requests", REQUESTS_IMPORT_ERROR), ("pydantic", PYDANTIC_IMPORT_ERROR)):
+        if error is not None:
+            return missing_required_lib(library), error
+    return None
+
+
+def run(
+    operation: Operation,
+    options: Mapping[str, Any],
+    *,
+    check_mode: bool,
+    warn: Callable[[str], None],
+    progress: Callable[[str], None],
+) -> dict[str, Any]:
+    """Run an operation.
+
+    :param options: validated options, defaults filled in.
+    :param warn: takes a sentence for the user.
+    :param progress: takes a line to show while the task waits.
+    :returns: the result of the task; on a failure with ``failed``, ``msg`` and ``error`` (status and code of oCore's
+        answer), and with what was done until then.
+    """
+    task: Task | None = None
+    client: Client | None = None
+    said: set[str] = set()
+
+    def warn_once(text: str) -> None:
+        if text not in said:
+            said.add(text)
+            warn(client.scrub(text) if client else text)
+
+    try:
+        clock = Clock(options.get("wait_timeout", 600), options.get("wait_interval", 2.0), progress)
+        client = Client(Settings.from_options(options), caller=operation.name, warn=warn_once)
+        task = Task(options, check_mode, client, clock, warn_once)
+        operation.execute(task)
+    except OcoreError as error:
+        scrub = client.scrub if client else str
+        return {**_result(task), "failed": True, "msg": scrub(error.message), "error": error.details()}
+    finally:
+        if client is not None:
+            client.close()
+    return _result(task)
+
+
+def _result(task: Task | None) -> dict[str, Any]:
+    if task is None:
+        return {"changed": False}
+    if "instances" in task.result:
+        return {"changed": False, **task.result}
+    record = task.instance.record(task.reveal) if task.instance else None
+    return {"changed": bool(task.actions), "actions": task.actions, "instance": record, **task.result}
+
+
+def masked_options(value: Any) -> Any:
+    """Give options without env values, for an echo of the task's arguments."""
+    if isinstance(value, Mapping):
+        return {key: _masked_env(item) if key == "env_vars" else masked_options(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [masked_options(item) for item in value]
+    return value
+
+
+def _masked_env(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return dict.fromkeys(value, MASK)
+    return value if value is None else MASK
+
+
+class OcoreModule(AnsibleModule):  # type: ignore[misc]
+    """The module front door.
+
+    Env values are secret but no ``no_log`` option: Ansible would then blank out every value of the result that holds one
+    of them, so that a variable with the value "1" would destroy port numbers. They are taken out of the echo of the
+    arguments here, and out of everything else where it is made. Nothing is written to the system log for the same reason.
+    """
+
+    def __init__(self, operation: Operation) -> None:
+        super().__init__(argument_spec=operation.spec, supports_check_mode=True, no_log=True, **operation.rules)
+
+    params: dict[str, Any]
+
+    def exit_json(self, **kwargs: Any) -> None:
+        self.params = masked_options(self.params)
+        super().exit_json(**kwargs)
+
+    def fail_json(self, msg: str, **kwargs: Any) -> None:
+        self.params = masked_options(self.params)
+        if "missing required arguments" in msg and "api_token" in msg:
+            msg += ". Set api_token, or the environment variable OCORE_API_TOKEN"
+        super().fail_json(msg, **kwargs)
+
+
+def run_module(operation: Operation) -> None:
+    """Run an operation as a module: the ``main`` of every module file."""
+    module = OcoreModule(operation)
+    missing = missing_library()
+    if missing is not None:
+        module.fail_json(missing[0], exception=missing[1])
+    result = run(operation, module.params, check_mode=module.check_mode, warn=module.warn, progress=lambda _line: None)
+    if result.pop("failed", False):
+        module.fail_json(result.pop("msg"), **result)
+    module.exit_json(**result)

@@ -1,0 +1,70 @@
+# SPDX-FileCopyrightText: oCore collection contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: no compatibility is promised to other users.
+
+"""The one exception that reaches a user, and what must not be in it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+MASK = "********"
+
+
+class OcoreError(Exception):
+    """Something a user has to know.
+
+    The text names what was attempted, on which instance, what came back and what to do.
+
+    :param message: one or more sentences for the user.
+    :param status: HTTP status of the answer, when there was one.
+    :param code: machine-readable code of the answer, when there was one.
+    :param transient: true when the same request may succeed later.
+    :param uncertain: true when the request may have been carried out although no answer says so.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        code: str | None = None,
+        transient: bool = False,
+        uncertain: bool = False,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.status = status
+        self.code = code
+        self.transient = transient
+        self.uncertain = uncertain
+
+    def details(self) -> dict[str, Any]:
+        """Give the facts of the answer as a dict for the task result (``status``, ``code``; null when unknown)."""
+        return {"status": self.status, "code": self.code}
+
+
+class Scrubber:
+    """Replaces secret texts before anything is shown.
+
+    Values of fewer than four characters are left alone: replacing every "1" or "no" would destroy the text without
+    hiding anything.
+    """
+
+    def __init__(self, secrets: Iterable[str] = ()) -> None:
+        self._secrets: set[str] = set()
+        self.add(secrets)
+
+    def add(self, secrets: Iterable[str]) -> None:
+        """Take further secret texts."""
+        self._secrets.update(s for s in secrets if len(s) >= 4)
+
+    def __call__(self, text: str) -> str:
+        """Give ``text`` with every secret replaced by asterisks, the longest first."""
+        if not self._secrets:
+            return text
+        pattern = "|".join(re.escape(s) for s in sorted(self._secrets, key=len, reverse=True))
+        return re.sub(pattern, MASK, text)
