@@ -15,15 +15,17 @@ from pathlib import Path
 
 import ansible_test._internal.python_requirements as requirements
 
+# ansible-test clears the environment, so the system's CA bundle has to be named here.
 SCRIPT = """\
-import ensurepip, subprocess, sys
+import ensurepip, os, subprocess, sys
 ensurepip.bootstrap()
-subprocess.check_call([sys.executable, "-m", "pip", "install", "--disable-pip-version-check", "--quiet", "pip=={version}"])
+bundle = "/etc/ssl/certs/ca-certificates.crt"
+trust = ["--cert", bundle] if os.path.exists(bundle) else []
+quiet = ["--disable-pip-version-check", "--quiet"]
+subprocess.check_call([sys.executable, "-m", "pip", "install", *quiet, *trust, "pip=={version}"])
 """
 
 cache = Path.home() / ".ansible/test/cache"
 cache.mkdir(parents=True, exist_ok=True)
 for version in sorted(set(re.findall(r"""['"](\d+\.\d+(?:\.\d+)?)['"]""", Path(requirements.__file__).read_text()))):
-    script = cache / f"get_pip_{version.replace('.', '_')}.py"
-    if not script.exists():
-        script.write_text(SCRIPT.format(version=version))
+    (cache / f"get_pip_{version.replace('.', '_')}.py").write_text(SCRIPT.format(version=version))
