@@ -26,7 +26,7 @@ MATRIX = [
     nox.param("3.13", "2.22", id="core-2.22"),
 ]
 PRE_RELEASES = {"2.22": "2.22.0rc1"}
-RUNTIME = ["requests>=2.32", "pydantic>=2.7"]
+RUNTIME = ["-r", "meta/ee-requirements.txt"]
 
 nox.options.sessions = ["lint", "docs_lint", "sanity", "contract", "render", "tests", "build"]
 nox.options.default_venv_backend = "venv"
