@@ -110,7 +110,7 @@ def test_an_answer_is_late_but_the_work_is_done(api: Client, emulator: Emulator,
 
 def test_a_token_stops_working_from_now_on(api: Client, emulator: Emulator) -> None:
     emulator.fault("unauthorized_from_now", after=2)
-    assert [api("GET", "/instances").status_code for _ in range(5)] == [200, 200, 401, 401, 401]
+    assert [api("GET", "/instances").status_code for _try in range(5)] == [200, 200, 401, 401, 401]
     emulator.clear_faults()
     assert api("GET", "/instances").status_code == 200
 
@@ -123,7 +123,7 @@ def test_a_redirect_leads_elsewhere(api: Client, emulator: Emulator) -> None:
 
 def test_a_fault_hits_its_operation_so_many_times_after_so_many_requests(api: Client, emulator: Emulator) -> None:
     emulator.fault("error_before", "list", count=2, after=1)
-    assert [api("GET", "/instances").status_code for _ in range(5)] == [200, 500, 500, 200, 200]
+    assert [api("GET", "/instances").status_code for _try in range(5)] == [200, 500, 500, 200, 200]
     assert [rule["fired"] for rule in emulator.faults()] == [2]
     instance = emulator.instances()[0]["id"]
     emulator.fault("error_before", "health", count=None)
@@ -136,7 +136,7 @@ def test_a_fault_hits_its_operation_so_many_times_after_so_many_requests(api: Cl
 def test_faults_come_in_the_order_in_which_they_were_made(api: Client, emulator: Emulator) -> None:
     emulator.fault("rate_limit")
     emulator.fault("error_before")
-    assert [api("GET", "/instances").status_code for _ in range(3)] == [429, 500, 200]
+    assert [api("GET", "/instances").status_code for _try in range(3)] == [429, 500, 200]
 
 
 def test_every_operation_can_be_hit(api: Client, emulator: Emulator) -> None:

@@ -126,7 +126,7 @@ def test_it_serves_https(tmp_path: Path) -> None:
             api("GET", "/instances")
         emulator.fault("drop_before")
         emulator.fault("reset")
-        for _ in range(2):
+        for _try in range(2):
             with pytest.raises(requests.ConnectionError):
                 api("GET", "/instances", verify=str(bundle))
 
