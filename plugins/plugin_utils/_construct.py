@@ -32,7 +32,7 @@ _STEP = re.compile(r"""\.(\w+)|\[([0-9]+)\]|\[(?:'([^']*)'|"([^"]*)")\]""", re.A
 
 #: Names that are no variables, even where a variable has that name.
 _NO_VARIABLES = frozenset(
-    "and caller else false False if in is kwargs loop none None not omit or self super true True varargs".split()  # noqa: SIM905 - words read better than a column of quotes
+    str.split("and caller else false False if in is kwargs loop none None not omit or self super true True varargs")
 )
 
 #: What an expression may be made of so that it depends on nothing but its variables.
@@ -42,79 +42,17 @@ _PURE_NODES = (
     nodes.Slice, nodes.Test, nodes.Tuple, nodes.UnaryExpr,
 )  # fmt: skip
 _PURE_FILTERS = frozenset(
-    [
-        "abs",
-        "basename",
-        "bool",
-        "capitalize",
-        "d",
-        "default",
-        "dirname",
-        "first",
-        "float",
-        "int",
-        "join",
-        "last",
-        "length",
-        "list",
-        "lower",
-        "regex_escape",
-        "regex_findall",
-        "regex_replace",
-        "regex_search",
-        "replace",
-        "reverse",
-        "round",
-        "split",
-        "splitext",
-        "string",
-        "ternary",
-        "title",
-        "trim",
-        "truncate",
-        "upper",
-        "urlsplit",
-    ]
+    str.split(
+        "abs basename bool capitalize d default dirname first float int join last length list lower regex_escape "
+        "regex_findall regex_replace regex_search replace reverse round split splitext string ternary title trim "
+        "truncate upper urlsplit"
+    )
 )
 _PURE_TESTS = frozenset(
-    [
-        "boolean",
-        "contains",
-        "defined",
-        "eq",
-        "equalto",
-        "false",
-        "falsy",
-        "ge",
-        "greaterthan",
-        "gt",
-        "in",
-        "integer",
-        "float",
-        "le",
-        "lessthan",
-        "lower",
-        "lt",
-        "match",
-        "ne",
-        "none",
-        "number",
-        "regex",
-        "sameas",
-        "search",
-        "string",
-        "true",
-        "truthy",
-        "undefined",
-        "upper",
-        "version",
-        "!=",
-        "<",
-        "<=",
-        "==",
-        ">",
-        ">=",
-    ]
+    str.split(
+        "boolean contains defined eq equalto false falsy ge greaterthan gt in integer float le lessthan lower lt match "
+        "ne none number regex sameas search string true truthy undefined upper version != < <= == > >="
+    )
 )
 _SCALARS = (str, int, float, bool, type(None))
 
