@@ -13,7 +13,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible_collections.ocore.cloud.plugins.module_utils._client import REQUESTS_IMPORT_ERROR, Client, Settings
 from ansible_collections.ocore.cloud.plugins.module_utils._contract import PYDANTIC_IMPORT_ERROR
-from ansible_collections.ocore.cloud.plugins.module_utils._errors import MASK, OcoreError
+from ansible_collections.ocore.cloud.plugins.module_utils._errors import MASK, OcoreError, Scrubber
 from ansible_collections.ocore.cloud.plugins.module_utils._lifecycle import Clock
 from ansible_collections.ocore.cloud.plugins.module_utils._task import Operation, Task
 
@@ -51,18 +51,33 @@ def run(
             said.add(text)
             warn(client.scrub(text) if client else text)
 
+    def scrubbed_progress(line: str) -> None:
+        progress(client.scrub(line) if client else line)
+
     try:
-        clock = Clock(options.get("wait_timeout", 600), options.get("wait_interval", 2.0), progress)
+        clock = Clock(options.get("wait_timeout", 600), options.get("wait_interval", 2.0), scrubbed_progress)
         client = Client(Settings.from_options(options), caller=operation.name, warn=warn_once)
         task = Task(options, check_mode, client, clock, warn_once)
         operation.execute(task)
     except OcoreError as error:
         scrub = client.scrub if client else str
-        return {**_result(task), "failed": True, "msg": scrub(error.message), "error": error.details()}
+        result = {**_result(task), "error": error.details(), "failed": True, "msg": scrub(error.message)}
+    else:
+        result = _result(task)
     finally:
         if client is not None:
             client.close()
-    return _result(task)
+    # AnsibleModule does this up to ansible-core 2.21. From 2.22 on it leaves the token to be hidden where it is shown.
+    cleaned: dict[str, Any] = _scrubbed(result, Scrubber([options["api_token"]]))
+    return cleaned
+
+
+def _scrubbed(value: Any, scrub: Scrubber) -> Any:
+    if isinstance(value, str):
+        return scrub(value)
+    if isinstance(value, dict):
+        return {key: _scrubbed(item, scrub) for key, item in value.items()}
+    return [_scrubbed(item, scrub) for item in value] if isinstance(value, list) else value
 
 
 def _result(task: Task | None) -> dict[str, Any]:
@@ -75,18 +90,27 @@ def _result(task: Task | None) -> dict[str, Any]:
 
 
 def masked_options(value: Any) -> Any:
-    """Give options without env values, for an echo of the task's arguments."""
+    """Give options without the token and without env values, for an echo of the task's arguments."""
     if isinstance(value, Mapping):
-        return {key: _masked_env(item) if key == "env_vars" else masked_options(item) for key, item in value.items()}
+        return {key: _masked_option(key, item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [masked_options(item) for item in value]
     return value
 
 
-def _masked_env(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return dict.fromkeys(value, MASK)
-    return value if value is None else MASK
+def _masked_option(name: str, value: Any) -> Any:
+    if value is None or name not in ("api_token", "env_vars"):
+        return masked_options(value)
+    if name == "api_token":
+        return "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"  # AnsibleModule's own words
+    return dict.fromkeys(value, MASK) if isinstance(value, Mapping) else MASK
+
+
+def refusal(message: str) -> str:
+    """Add to the text about refused arguments what Ansible can't know."""
+    if "missing required arguments" in message and "api_token" in message:
+        return f"{message}. Set api_token, or the environment variable OCORE_API_TOKEN"
+    return message
 
 
 class OcoreModule(AnsibleModule):  # type: ignore[misc]
@@ -108,9 +132,7 @@ class OcoreModule(AnsibleModule):  # type: ignore[misc]
 
     def fail_json(self, msg: str, **kwargs: Any) -> None:
         self.params = masked_options(self.params)
-        if "missing required arguments" in msg and "api_token" in msg:
-            msg += ". Set api_token, or the environment variable OCORE_API_TOKEN"
-        super().fail_json(msg, **kwargs)
+        super().fail_json(refusal(msg), **kwargs)
 
 
 def run_module(operation: Operation) -> None:
