@@ -89,21 +89,24 @@ def _result(task: Task | None) -> dict[str, Any]:
     return {"changed": bool(task.actions), "actions": task.actions, "instance": record, **task.result}
 
 
-def masked_options(value: Any) -> Any:
-    """Give options without the token and without env values, for an echo of the task's arguments."""
+def echo(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Give options as a result may show them: without the token, wherever it is, and without env values."""
+    shown: dict[str, Any] = _scrubbed(_masked(options), Scrubber([str(options.get("api_token") or "")]))
+    return shown
+
+
+def _masked(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return {key: _masked_option(key, item) for key, item in value.items()}
+        return {key: _masked_env(item) if key == "env_vars" else _masked(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [masked_options(item) for item in value]
+        return [_masked(item) for item in value]
     return value
 
 
-def _masked_option(name: str, value: Any) -> Any:
-    if value is None or name not in ("api_token", "env_vars"):
-        return masked_options(value)
-    if name == "api_token":
-        return "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"  # AnsibleModule's own words
-    return dict.fromkeys(value, MASK) if isinstance(value, Mapping) else MASK
+def _masked_env(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return dict.fromkeys(value, MASK)
+    return value if value is None else MASK
 
 
 def refusal(message: str) -> str:
@@ -127,11 +130,11 @@ class OcoreModule(AnsibleModule):  # type: ignore[misc]
     params: dict[str, Any]
 
     def exit_json(self, **kwargs: Any) -> None:
-        self.params = masked_options(self.params)
+        self.params = echo(self.params)
         super().exit_json(**kwargs)
 
     def fail_json(self, msg: str, **kwargs: Any) -> None:
-        self.params = masked_options(self.params)
+        self.params = echo(self.params)
         super().fail_json(refusal(msg), **kwargs)
 
 

@@ -27,7 +27,7 @@ from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action.normal import ActionModule as NormalAction
 from ansible.utils.display import Display
 from ansible_collections.ocore.cloud.plugins.module_utils._entry import (
-    masked_options,
+    echo,
     missing_library,
     refusal,
     run,
@@ -54,7 +54,7 @@ class InProcessAction(NormalAction):  # type: ignore[misc]
         return self._as_from_module(self._run_here(task_vars))
 
     def _can_run_here(self, task_vars: Mapping[str, Any]) -> bool:
-        return (
+        return bool(
             self._connection.transport == "local"
             and self._connection.become is None
             and not self._task.async_val
@@ -72,7 +72,7 @@ class InProcessAction(NormalAction):  # type: ignore[misc]
         if str(chosen).startswith("auto"):
             return True
         # Symbolic links are not followed: the Python of a virtual environment is one, to a Python with other libraries.
-        return os.path.abspath(shutil.which(chosen) or chosen) == os.path.abspath(sys.executable)
+        return bool(os.path.abspath(shutil.which(chosen) or chosen) == os.path.abspath(sys.executable))
 
     def _run_here(self, task_vars: Mapping[str, Any]) -> dict[str, Any]:
         """Do what AnsibleModule does around an operation.
@@ -102,7 +102,7 @@ class InProcessAction(NormalAction):  # type: ignore[misc]
                 progress=lambda line: self._show(line, task_vars),
             )
         if _echoes_arguments(task_vars):
-            result["invocation"] = {"module_args": masked_options(options)}
+            result["invocation"] = {"module_args": echo(options)}
         if warnings:
             result["warnings"] = warnings
         return result
