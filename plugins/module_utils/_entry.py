@@ -15,7 +15,7 @@ from ansible_collections.ocore.cloud.plugins.module_utils._client import REQUEST
 from ansible_collections.ocore.cloud.plugins.module_utils._contract import PYDANTIC_IMPORT_ERROR
 from ansible_collections.ocore.cloud.plugins.module_utils._errors import MASK, OcoreError, Scrubber
 from ansible_collections.ocore.cloud.plugins.module_utils._lifecycle import Clock
-from ansible_collections.ocore.cloud.plugins.module_utils._task import Operation, Task
+from ansible_collections.ocore.cloud.plugins.module_utils._task import Operation, Spec, Task
 
 
 def missing_library() -> tuple[str, str] | None:
@@ -60,10 +60,17 @@ def run(
         task = Task(options, check_mode, client, clock, warn_once)
         operation.execute(task)
     except OcoreError as error:
-        scrub = client.scrub if client else str
-        result = {**_result(task), "error": error.details(), "failed": True, "msg": scrub(error.message)}
+        message = error.message
+        if task is not None and task.actions:
+            message += f" Done before that: {', '.join(task.actions)}."
+        result = {
+            **_result(operation, task),
+            "error": error.details(),
+            "failed": True,
+            "msg": client.scrub(message) if client else message,
+        }
     else:
-        result = _result(task)
+        result = _result(operation, task)
     finally:
         if client is not None:
             client.close()
@@ -80,26 +87,37 @@ def _scrubbed(value: Any, scrub: Scrubber) -> Any:
     return [_scrubbed(item, scrub) for item in value] if isinstance(value, list) else value
 
 
-def _result(task: Task | None) -> dict[str, Any]:
+def _result(operation: Operation, task: Task | None) -> dict[str, Any]:
     if task is None:
         return {"changed": False}
-    if "instances" in task.result:
+    if not operation.about_one:
         return {"changed": False, **task.result}
     record = task.instance.record(task.reveal) if task.instance else None
+    if record and record["status_message"] and not task.reveal:
+        record["status_message"] = task.client.scrub(record["status_message"])
     return {"changed": bool(task.actions), "actions": task.actions, "instance": record, **task.result}
 
 
-def echo(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Give options as a result may show them: without the token, wherever it is, and without env values."""
-    shown: dict[str, Any] = _scrubbed(_masked(options), Scrubber([str(options.get("api_token") or "")]))
+def echo(options: Mapping[str, Any], spec: Spec) -> dict[str, Any]:
+    """Give options as a result may show them: without the token, wherever it is, and without env values.
+
+    :param spec: the argument spec of these options. What it does not name is masked as well: a misspelled ``env_vars``
+        holds the same secrets.
+    """
+    shown: dict[str, Any] = _scrubbed(_masked(options, spec), Scrubber([str(options.get("api_token") or "")]))
     return shown
 
 
-def _masked(value: Any) -> Any:
+def _masked(value: Any, spec: Spec | None) -> Any:
     if isinstance(value, Mapping):
-        return {key: _masked_env(item) if key == "env_vars" else _masked(item) for key, item in value.items()}
+        return {
+            key: _masked_env(item)
+            if key == "env_vars" or (spec is not None and key not in spec)
+            else _masked(item, (spec or {}).get(key, {}).get("options"))
+            for key, item in value.items()
+        }
     if isinstance(value, (list, tuple)):
-        return [_masked(item) for item in value]
+        return [_masked(item, spec) for item in value]
     return value
 
 
@@ -130,11 +148,11 @@ class OcoreModule(AnsibleModule):  # type: ignore[misc]
     params: dict[str, Any]
 
     def exit_json(self, **kwargs: Any) -> None:
-        self.params = echo(self.params)
+        self.params = echo(self.params, self.argument_spec)
         super().exit_json(**kwargs)
 
     def fail_json(self, msg: str, **kwargs: Any) -> None:
-        self.params = echo(self.params)
+        self.params = echo(self.params, self.argument_spec)
         super().fail_json(refusal(msg), **kwargs)
 
 

@@ -102,7 +102,7 @@ class InProcessAction(NormalAction):  # type: ignore[misc]
                 progress=lambda line: self._show(line, task_vars),
             )
         if _echoes_arguments(task_vars):
-            result["invocation"] = {"module_args": echo(options)}
+            result["invocation"] = {"module_args": echo(options, self.operation.spec)}
         if warnings:
             result["warnings"] = warnings
         return result
