@@ -291,9 +291,10 @@ class Listing:
         """
         index = self._indexes.get(field)
         if index is None:
-            index = self._indexes[field] = {}
+            index = {}
             for item in self._items:
                 index.setdefault(_key(field, item.get(field)), []).append(item)
+            self._indexes[field] = index  # whole, since threads share the list
         return [parse(Instance, item, self._warn) for item in index.get(_key(field, value), [])]
 
     def matching(self, test: Callable[[Mapping[str, Any]], bool]) -> list[Instance]:

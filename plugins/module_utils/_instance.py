@@ -334,9 +334,9 @@ def apply(task: Task, draft: Draft) -> Steps[None]:
     """
     if task.options["state"] != "absent":
         if draft.current is None:
-            yield from create(task, draft.plan, draft.listing or Listing([], None, task.warn))
+            task.instance = yield from create(task, draft.plan, draft.listing or Listing([], None, task.warn))
         else:
-            yield from change(task, draft.plan, draft.current)
+            task.instance = yield from change(task, draft.plan, draft.current)
         return
     if draft.plan.delete and draft.current:
         yield from remove(task, draft.current)
@@ -591,7 +591,6 @@ def change(task: Task, plan: Plan, current: Instance) -> Steps[Instance]:
         current = yield from update(task, current, plan.update)
     if plan.restart and phase(current) is not Phase.STOPPED:
         current = yield from _control.perform(task, current, "restart")
-    task.instance = current
     return current
 
 
