@@ -14,12 +14,14 @@ from ansible_collections.ocore.cloud.plugins.module_utils._contract import Healt
 from ansible_collections.ocore.cloud.plugins.module_utils._errors import OcoreError
 from ansible_collections.ocore.cloud.plugins.module_utils._identity import describe, find
 from ansible_collections.ocore.cloud.plugins.module_utils._lifecycle import (
+    GO_ON,
     SETTLED,
     Phase,
+    Steps,
+    Wait,
     failed_since,
     phase,
     reason,
-    wait_for,
 )
 from ansible_collections.ocore.cloud.plugins.module_utils._task import (
     AUTH_SPEC,
@@ -27,6 +29,7 @@ from ansible_collections.ocore.cloud.plugins.module_utils._task import (
     WAIT_SPEC,
     Operation,
     Task,
+    follow,
 )
 
 STATES = ("started", "stopped", "restarted")
@@ -56,7 +59,7 @@ def diff(state: str, instance: Instance, action: str | None) -> dict[str, object
     return {"before": before, "after": after, "before_header": title, "after_header": title}
 
 
-def perform(task: Task, instance: Instance, action: str) -> Instance:
+def perform(task: Task, instance: Instance, action: str) -> Steps[Instance]:
     """Ask for an action and, unless the task does not wait, wait until it has taken effect.
 
     :returns: the instance as seen last.
@@ -66,9 +69,14 @@ def perform(task: Task, instance: Instance, action: str) -> Instance:
     task.actions.append(action)
     if not task.options["wait"]:
         return instance
-    return settle(task, instance, f"be {_DONE[action]}", _goal(action, instance), instance)
+    advice = _INVISIBLE if action == "restart" else GO_ON
+    return (yield from settle(instance, f"be {_DONE[action]}", _goal(action, instance), instance, advice))
 
 
+_INVISIBLE = (
+    "oCore accepted the restart, but neither the status, nor restart_count, nor last_restart_at shows that it is over. "
+    "Look at the instance in oCore; running the task again restarts it again."
+)
 _DONE = {"start": "started", "stop": "stopped", "restart": "restarted"}
 
 
@@ -80,10 +88,16 @@ def _ask(task: Task, instance: Instance, action: str) -> None:
             raise
         # The action may be under way: it shows in the instance. If not, it is the user who decides to repeat it.
         for _tick, _elapsed in zip(range(UNCERTAIN_LOOKS), task.clock.ticks(), strict=False):
-            now = task.client.get(instance.id)
+            try:
+                now = task.client.get(instance.id)
+            except OcoreError as trouble:
+                error.message += f" Looking at the instance failed as well: {trouble.message}"
+                break
             if now is None or _moved(instance, now) or now.status != instance.status:
                 return
-        error.message += f" The instance does not show whether it will {action}; run the task again."
+        error.message += (
+            f" Nothing shows whether the {action} is under way: look at the instance, then run the task again."
+        )
         raise
 
 
@@ -113,27 +127,21 @@ def _goal(action: str, before: Instance) -> Callable[[Instance | None, float], b
 
 
 def settle(
-    task: Task,
     instance: Instance,
     purpose: str,
     done: Callable[[Instance | None, float], bool],
     last: Instance | None,
-) -> Instance:
-    """Wait for ``done`` with the task's clock and keep the instance as seen last in the task.
+    advice: str = GO_ON,
+) -> Steps[Instance]:
+    """Wait for ``done``; see :class:`Wait`.
 
     :returns: the instance; ``done`` must not accept one that is gone.
     """
-
-    def read() -> Instance | None:
-        now = task.client.get(instance.id)
-        task.instance = now or task.instance
-        return now
-
-    found = wait_for(task.clock, f"instance {instance.title()} to {purpose}", read, done, last)
+    found = yield Wait(instance, purpose, done, last, advice)
     return found or instance
 
 
-def wait_until_settled(task: Task, instance: Instance) -> Instance:
+def wait_until_settled(instance: Instance) -> Steps[Instance]:
     """Wait until nothing moves any more, so that an action can be asked for."""
 
     def done(now: Instance | None, _elapsed: float) -> bool:
@@ -141,12 +149,37 @@ def wait_until_settled(task: Task, instance: Instance) -> Instance:
             raise OcoreError(f"Instance {instance.title()} was removed meanwhile.")
         return phase(now) in SETTLED
 
-    return settle(task, instance, "finish what is under way", done, instance)
+    return (yield from settle(instance, "finish what is under way", done, instance))
 
 
-def wait_for_score(task: Task, instance: Instance, least: int) -> HealthScore:
+def approach(instance: Instance, state: str) -> Steps[Instance]:
+    """Wait for what is under way on an instance, as far as it leads to ``state`` or stands in the way of it.
+
+    :returns: the instance, ready for the action that :func:`plan` gives for it now.
+    """
+    action = plan(state, instance)
+    if phase(instance) in SETTLED:
+        return instance
+    if action:
+        return (yield from wait_until_settled(instance))
+    if state == "started":
+        # On its way to running: as good as started by this task, so a failure is this task's failure.
+        return (yield from settle(instance, "be started", _goal("start", instance), instance))
+    return (yield from settle(instance, "be stopped", _goal("stop", instance), instance))
+
+
+def bring(task: Task, instance: Instance, state: str) -> Steps[Instance]:
+    """Bring an instance to ``state``: wait for what is under way, and ask for an action if one is needed then."""
+    if task.options["wait"]:
+        instance = yield from approach(instance, state)
+    action = plan(state, instance)
+    return (yield from perform(task, instance, action)) if action else instance
+
+
+def wait_for_score(task: Task, instance: Instance, least: int, old: HealthScore | None = None) -> HealthScore:
     """Wait until the health score is at least ``least`` and was computed after the last restart.
 
+    :param old: the score before an action; one of the same time says nothing about the instance after it.
     :raises OcoreError: at the deadline; the text holds the last score.
     """
     restarted = _time(instance.last_restart_at)
@@ -157,9 +190,10 @@ def wait_for_score(task: Task, instance: Instance, least: int) -> HealthScore:
         if score is not None and score.score is not None:
             computed = _time(score.computed_at)
             stale = restarted is not None and computed is not None and computed < restarted
+            stale = stale or (old is not None and old.computed_at is not None and old.computed_at == score.computed_at)
             if score.score >= least and not stale:
                 return score
-            said = f"the score is {score.score:g}" + (", computed before the last restart" if stale else "")
+            said = f"the score is {score.score:g}" + (", but it was computed before the start" if stale else "")
         if next(ticks, None) is None:
             break
         task.clock.say(f"waiting for instance {instance.title()} to reach health score {least}: {said}")
@@ -208,21 +242,17 @@ def execute(task: Task) -> None:
     if task.check_mode:
         task.actions.extend([action] if action else [])
         return
-    if options["wait"] and phase(instance) not in SETTLED and (action or state == "started"):
-        if action is None:
-            # On its way to running: as good as started by this task, so a failure is this task's failure.
-            instance = settle(task, instance, "be started", _goal("start", instance), instance)
-        else:
-            instance = wait_until_settled(task, instance)
+    if options["wait"]:
+        instance = follow(task, approach(instance, state))
+        if action:
             action = plan(state, instance)
             task.result["diff"] = diff(state, instance, action)
-    elif options["wait"] and phase(instance) is Phase.STOPPING and state == "stopped":
-        instance = settle(task, instance, "be stopped", _goal("stop", instance), instance)
+    old = task.client.health_score(instance) if action and least is not None else None
     if action:
-        instance = perform(task, instance, action)
+        instance = follow(task, perform(task, instance, action))
     task.instance = instance
     if least is not None:
-        wait_for_score(task, instance, least)
+        wait_for_score(task, instance, least, old)
         task.instance = task.client.get(instance.id) or instance
 
 

@@ -28,10 +28,11 @@ from ansible_collections.ocore.cloud.plugins.module_utils._identity import Match
 from ansible_collections.ocore.cloud.plugins.module_utils._lifecycle import (
     SETTLED,
     Phase,
+    Steps,
+    Wait,
     failed_since,
     phase,
     reason,
-    wait_for,
 )
 from ansible_collections.ocore.cloud.plugins.module_utils._task import (
     AUTH_SPEC,
@@ -40,6 +41,7 @@ from ansible_collections.ocore.cloud.plugins.module_utils._task import (
     Operation,
     Spec,
     Task,
+    follow,
 )
 
 #: Compared without regard to case: their spelling on the wire is not documented (edition), or has no case (UUIDs, slugs).
@@ -115,6 +117,11 @@ def _env_text(key: str, value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):
+        if _MASKED.fullmatch(value.removesuffix(" (changed)")):
+            raise OcoreError(
+                f"env_vars: {key} is a mask, not a value. Results hold masks in place of env values; read them with "
+                "reveal_env_vars to use them again."
+            )
         return str(value)
     if isinstance(value, (int, float)):
         return repr(value)
@@ -166,8 +173,8 @@ def _plan_change(options: Mapping[str, Any], wanted: dict[str, Any], current: In
     fields = {name: getattr(current, name) for name in UPDATABLE}
     target = {**fields, **{name: wanted[name] for name in UPDATABLE if name in wanted}}
     have = current.env_vars or {}
-    if "env_vars" in wanted:
-        given: dict[str, Any] = wanted["env_vars"]
+    given: dict[str, Any] | None = wanted.get("env_vars")
+    if given is not None:
         masked = sorted(key for key in given if _is_masked(have.get(key)) and given[key] != have[key])
         if masked:
             warnings.append(
@@ -180,7 +187,7 @@ def _plan_change(options: Mapping[str, Any], wanted: dict[str, Any], current: In
     if not changed:
         return Plan(before={}, after={}, warnings=tuple(warnings))
     lost = sorted(
-        key for key, value in (target["env_vars"] or {}).items() if _is_masked(value) and have.get(key) == value
+        key for key, value in (target["env_vars"] or {}).items() if _is_masked(value) and key not in (given or {})
     )
     if lost:
         raise OcoreError(
@@ -193,7 +200,7 @@ def _plan_change(options: Mapping[str, Any], wanted: dict[str, Any], current: In
     if "env_vars" in changed:
         before["env_vars"] = _shown(have, have, options)
         after["env_vars"] = _shown(target["env_vars"], have, options)
-    if not target["env_vars"] and "env_vars" not in wanted:
+    if not target["env_vars"] and given is None:
         target["env_vars"] = None
     return Plan(
         # A null is left out: the API's type is text, and what is null stays so. Neither is an empty set of env vars sent
@@ -278,34 +285,69 @@ def execute(task: Task) -> None:
     :raises OcoreError: when that fails; ``task.actions`` tells what was done before.
     """
     options = task.options
-    if not any(options.get(key) for key in ("id", "slug", "name")):
-        raise OcoreError("One of id, slug and name is needed to tell which instance is meant.")
     wanted = wanted_fields(options)
     task.client.scrub.add(wanted.get("env_vars", {}).values())
     match = find(task.client, options)
-    if options["state"] == "absent":
-        _absent(task, match)
+    draft = prepare(task, match)
+    if task.check_mode:
+        foresee(task, draft)
     else:
-        _present(task, match, wanted)
+        follow(task, apply(task, draft))
 
 
-def _absent(task: Task, match: Match) -> None:
-    current = match.instance or match.leaving
+@dataclass(frozen=True)
+class Draft:
+    """A plan with what it was made from.
+
+    :param current: the instance as it is, perhaps being removed; null when there is none.
+    :param listing: the list in which it was looked up; null for a look-up by id.
+    """
+
+    plan: Plan
+    current: Instance | None
+    listing: Listing | None
+
+
+def prepare(task: Task, match: Match) -> Draft:
+    """Plan what the task wants, and put the diff and the instance as it is into the task. Nothing is changed.
+
+    :raises OcoreError: when it can't be done.
+    """
+    if task.options["state"] != "absent":
+        return _prepare_present(task, match)
     plan = plan_absent(match.instance)
-    task.result["diff"] = _diff(task, plan, current)
-    if task.check_mode or current is None:
-        task.actions.extend(plan.actions)
+    task.instance = match.instance or match.leaving
+    task.result["diff"] = _diff(task, plan, task.instance)
+    return Draft(plan, task.instance, match.listing)
+
+
+def foresee(task: Task, draft: Draft) -> None:
+    """Do what check mode does instead of :func:`apply`: tell what would be done."""
+    task.actions.extend(draft.plan.actions)
+    task.instance = None if task.options["state"] == "absent" else predicted(draft.plan, draft.current)
+
+
+def apply(task: Task, draft: Draft) -> Steps[None]:
+    """Do what was planned.
+
+    :raises OcoreError: when that fails; ``task.actions`` tells what was done before.
+    """
+    if task.options["state"] != "absent":
+        if draft.current is None:
+            task.instance = yield from create(task, draft.plan, draft.listing or Listing([], None, task.warn))
+        else:
+            task.instance = yield from change(task, draft.plan, draft.current)
         return
-    task.instance = current
-    if plan.delete:
-        remove(task, current)
-    elif task.options["wait"]:
-        wait_until_gone(task, current, current)
+    if draft.plan.delete and draft.current:
+        yield from remove(task, draft.current)
+    elif draft.current and task.options["wait"]:
+        yield from wait_until_gone(draft.current, draft.current)
     task.instance = None
 
 
-def _present(task: Task, match: Match, wanted: Mapping[str, Any]) -> None:
+def _prepare_present(task: Task, match: Match) -> Draft:
     options, current = task.options, match.instance
+    wanted = wanted_fields(options)
     if current is None and options.get("id"):
         gone = "is being removed" if match.leaving else "does not exist in this organization"
         raise OcoreError(
@@ -326,14 +368,7 @@ def _present(task: Task, match: Match, wanted: Mapping[str, Any]) -> None:
         task.warn(warning)
     if current is None and match.listing is not None:
         _check_creatable(wanted, match.listing)
-    if task.check_mode:
-        task.actions.extend(plan.actions)
-        task.instance = predicted(plan, current)
-        return
-    if current is None:
-        create(task, plan, wanted, match.listing or Listing([], None, task.warn))
-        return
-    change(task, plan, current)
+    return Draft(plan, current, match.listing)
 
 
 def _needs_details(wanted: Mapping[str, Any], current: Instance) -> bool:
@@ -351,23 +386,29 @@ def _details(task: Task, current: Instance) -> Instance:
 def _check_creatable(wanted: Mapping[str, Any], listing: Listing) -> None:
     """Refuse a creation that could make a second instance of the same kind.
 
-    :raises OcoreError: when the list is incomplete, or the slug exists in another spelling.
+    :raises OcoreError: when the slug exists in another spelling.
     """
-    if listing.incomplete:
-        raise OcoreError(
-            f"oCore says that there are {listing.total} instances but listed only {len(listing)}: "
-            f"{wanted['name']!r} may be among the others. Nothing was created. If it exists, name it by id."
-        )
-    slug = wanted.get("slug")
+    slug = _plain(wanted.get("slug"))
     if not slug:
         return
-    twins = listing.matching(lambda item: _plain(item["slug"]) == _plain(slug) and item["name"] == wanted["name"])
+    twins = listing.matching(
+        lambda item: (
+            item["name"] == wanted["name"] and _same_server(item, wanted) and _plain(item["slug"]).startswith(slug)
+        )
+    )
     twins = [twin for twin in twins if phase(twin) not in (Phase.GONE, Phase.LEAVING)]
     if twins:
         raise OcoreError(
-            f"There is no instance with slug {slug}, but {twins[0].title()} has the same name and oCore writes slugs its "
-            f"own way. Use slug: {twins[0].slug}, or id: {twins[0].id}."
+            f"There is no instance with slug {wanted['slug']}, but {twins[0].title()} has the same name on the same server, "
+            f"and oCore may write slugs its own way. Nothing was created. If that is the one, use slug: {twins[0].slug} or "
+            f"id: {twins[0].id}; if not, choose another name or slug."
         )
+
+
+def _same_server(item: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
+    """Tell whether an entry of a list is on the wanted server; one that does not say counts as being there."""
+    server = str(wanted["server_id"])
+    return str(item["server_id"] or server).casefold() == server.casefold()
 
 
 def _plain(slug: object) -> str:
@@ -384,13 +425,13 @@ def _diff(task: Task, plan: Plan, current: Instance | None) -> dict[str, Any]:
     }
 
 
-def create(task: Task, plan: Plan, wanted: Mapping[str, Any], known: Listing) -> Instance:
+def create(task: Task, plan: Plan, known: Listing) -> Steps[Instance]:
     """Create an instance, wait for it, and set what only a PUT can set.
 
     :param known: the list in which it was not found.
     :returns: the instance as seen last.
     """
-    options = task.options
+    options, wanted = task.options, wanted_fields(task.options)
     current = task.instance = _create_once(task, plan.create or {}, known)
     task.actions.append("create")
     differing, _unknown = _compare_immutable(wanted, current)
@@ -400,17 +441,20 @@ def create(task: Task, plan: Plan, wanted: Mapping[str, Any], known: Listing) ->
             "the task, or the next run will not recognize the instance."
         )
     if options["wait"]:
-        current = _wait_until_created(task, current)
-    follow_up = _plan_change(options, dict(wanted), current)
+        current = yield from _wait_until_created(current)
+    if plan.update and not all(current.knows(name) for name in UPDATABLE):
+        # The update sends all of these, so that what the answer left out has to be known.
+        current = _details(task, current)
+    follow_up = _plan_change(options, wanted, current)
     differing_fields = set(follow_up.after or {})
-    ignored = sorted(differing_fields - {"mcp_write_enabled"})
+    ignored = sorted(name for name in differing_fields - {"mcp_write_enabled"} if current.knows(name))
     if ignored:
         task.warn(
             f"oCore created {current.title()} but shows other values than those sent for {', '.join(ignored)}; the next "
             "run will try to change them."
         )
     if follow_up.update and "mcp_write_enabled" in differing_fields:
-        current = update(task, current, follow_up.update)
+        current = yield from update(task, current, follow_up.update)
     return current
 
 
@@ -420,58 +464,88 @@ def _create_once(task: Task, fields: Mapping[str, Any], known: Listing) -> Insta
     After an answer that leaves it open the instance is looked for, and the request is repeated only when it is not found.
     """
     before = known.ids()
-    for tries_left in range(int(task.options["retries"]), -1, -1):
+    retries = int(task.options["retries"])
+    for tries_left in range(retries, -1, -1):
+        repeated = tries_left < retries
         try:
             created = task.client.create(fields)
         except OcoreError as error:
-            if not error.uncertain and not (error.status == 409 and tries_left < int(task.options["retries"])):
+            if not error.uncertain and not (repeated and error.status == 409):
                 raise
-            found = _look_for_new(task, fields, before)
+            found = _look_for_new(task, fields, before, error)
             if found is not None:
                 task.warn(
                     f"The create request got no usable answer, but instance {found.title()} exists since: it is taken over."
                 )
                 return found
-            if not error.uncertain or tries_left == 0:
+            if not error.uncertain or tries_left == 0 or task.clock.expired():
                 error.message += " The instance was looked for afterwards and does not exist."
                 raise
         else:
-            if tries_left < int(task.options["retries"]):
+            if repeated:
                 _check_single(task, fields, before)
             return created
     raise AssertionError("unreachable: the last try returns or raises")
 
 
-def _look_for_new(task: Task, fields: Mapping[str, Any], before: set[str]) -> Instance | None:
-    """Look for the instance that a create request may have made, several times over some seconds."""
+def _look_for_new(task: Task, fields: Mapping[str, Any], before: set[str], cause: OcoreError) -> Instance | None:
+    """Look for the instance that a create request may have made, several times over some seconds.
+
+    :param cause: what the create request ended in.
+    :raises OcoreError: when that can't be told: the look fails as well, or shows something else.
+    """
+    slug = _plain(fields.get("slug"))
+    found: list[Instance] = []
     for pause in CREATE_LOOKS:
         task.clock.pause(pause)
-        found = _new_instances(task, fields, before)
-        if len(found) > 1:
-            break
-        if found:
-            return found[0]
-    else:
-        return None
-    raise _twice(found)
+        try:
+            found = _new_instances(task, fields, before)
+        except OcoreError as error:
+            cause.message += (
+                f" Whether the instance was created is not known, since looking for it failed as well: {error.message} "
+                "The create request was not repeated; run the task again, which looks for the instance first."
+            )
+            raise cause from None
+        exact = [i for i in found if slug in ("", _plain(i.slug))]
+        if len(exact) > 1:
+            raise _twice(exact)
+        if exact:
+            return exact[0]
+    if found:
+        cause.message += (
+            f" Since then there is {', '.join(sorted(i.title() for i in found))} with the same name on the same server, "
+            "but another slug. The create request was not repeated: if that is the instance, put its slug into the task."
+        )
+        raise cause
+    return None
 
 
 def _new_instances(task: Task, fields: Mapping[str, Any], before: set[str]) -> list[Instance]:
-    """Give the instances that were not there before and have the name, the server and the slug of the request."""
+    """Give the instances that were not there before and have the slug, or the name and the server, of the request."""
     slug = _plain(fields.get("slug"))
     return task.client.list().matching(
         lambda item: (
             str(item["id"]) not in before
-            and item["name"] == fields["name"]
-            and str(item["server_id"] or fields["server_id"]).casefold() == str(fields["server_id"]).casefold()
-            and slug in ("", _plain(item["slug"]))
+            and (
+                (slug != "" and _plain(item["slug"]) == slug)
+                or (item["name"] == fields["name"] and _same_server(item, fields))
+            )
         )
     )
 
 
 def _check_single(task: Task, fields: Mapping[str, Any], before: set[str]) -> None:
-    """Make sure that a repeated create request made one instance only."""
-    found = _new_instances(task, fields, before)
+    """Make sure that a repeated create request made one instance only.
+
+    A failure to look is no reason to call the creation failed: the instance is there.
+    """
+    try:
+        found = _new_instances(task, fields, before)
+    except OcoreError as error:
+        task.warn(f"Whether the repeated create request made a second instance could not be checked: {error.message}")
+        return
+    slug = _plain(fields.get("slug"))
+    found = [i for i in found if _plain(i.slug).startswith(slug)]  # another task may create one of the same name
     if len(found) > 1:
         raise _twice(found)
 
@@ -484,7 +558,7 @@ def _twice(found: list[Instance]) -> OcoreError:
     )
 
 
-def _wait_until_created(task: Task, current: Instance) -> Instance:
+def _wait_until_created(current: Instance) -> Steps[Instance]:
     def done(now: Instance | None, _elapsed: float) -> bool:
         if phase(now) in (Phase.GONE, Phase.LEAVING):
             raise OcoreError(f"Instance {current.title()} was created but removed again while it was waited for.")
@@ -495,30 +569,32 @@ def _wait_until_created(task: Task, current: Instance) -> Instance:
             )
         return phase(now) is Phase.READY
 
-    return _control.settle(task, current, "be created", done, current)
+    return (yield from _control.settle(current, "be created", done, current))
 
 
-def change(task: Task, plan: Plan, current: Instance) -> Instance:
+def change(task: Task, plan: Plan, current: Instance) -> Steps[Instance]:
     """Apply a change to an existing instance, and wait for what is under way on it.
 
     :returns: the instance as seen last.
     """
     if task.options["wait"] and phase(current) not in SETTLED:
-        current = _wait_until_settled(task, current)
+        current = yield from _wait_until_settled(current)
+        # What was under way may have changed it, and an update sends everything.
+        plan = plan_present(task.options, current)
+        task.result["diff"] = _diff(task, plan, current)
     elif phase(current) is Phase.FAILED:
         task.warn(
-            f"Instance {current.title()} has {reason(current)}. Its settings are as declared; what is wrong with it has to "
-            "be looked at in oCore."
+            f"Instance {current.title()} has {reason(current)}. This task takes care of its settings only: what is wrong "
+            "with it has to be looked at in oCore."
         )
     if plan.update:
-        current = update(task, current, plan.update)
+        current = yield from update(task, current, plan.update)
     if plan.restart and phase(current) is not Phase.STOPPED:
-        current = _control.perform(task, current, "restart")
-    task.instance = current
+        current = yield from _control.perform(task, current, "restart")
     return current
 
 
-def _wait_until_settled(task: Task, current: Instance) -> Instance:
+def _wait_until_settled(current: Instance) -> Steps[Instance]:
     """Wait for something that was under way before this task, for example a creation of an earlier run."""
 
     def done(now: Instance | None, elapsed: float) -> bool:
@@ -528,10 +604,10 @@ def _wait_until_settled(task: Task, current: Instance) -> Instance:
             raise OcoreError(f"Instance {current.title()} failed while this task waited for it: {reason(now)}.")
         return phase(now) in (Phase.READY, Phase.STOPPED)
 
-    return _control.settle(task, current, "finish what is under way", done, current)
+    return (yield from _control.settle(current, "finish what is under way", done, current))
 
 
-def update(task: Task, current: Instance, fields: Mapping[str, Any]) -> Instance:
+def update(task: Task, current: Instance, fields: Mapping[str, Any]) -> Steps[Instance]:
     """Send a PUT, check what it did, and wait when it restarts the instance.
 
     :raises OcoreError: when oCore keeps env vars that the update left out.
@@ -551,39 +627,30 @@ def update(task: Task, current: Instance, fields: Mapping[str, Any]) -> Instance
             f"oCore accepted the update of {current.title()} but still shows the old value of {', '.join(ignored)}."
         )
     if task.options["wait"] and phase(current) not in SETTLED and phase(before) in SETTLED:
-        current = _wait_until_settled(task, current)
+        current = yield from _wait_until_settled(current)
     return current
 
 
-def remove(task: Task, current: Instance) -> None:
+def remove(task: Task, current: Instance) -> Steps[None]:
     """Ask for the removal and, unless the task does not wait, wait until the instance is gone."""
     task.client.delete(current)
     task.actions.append("delete")
     if task.options["wait"]:
-        wait_until_gone(task, current, None)
+        yield from wait_until_gone(current, None)
 
 
-def wait_until_gone(task: Task, current: Instance, before: Instance | None) -> None:
+def wait_until_gone(current: Instance, before: Instance | None) -> Steps[None]:
     """Wait until oCore answers 404, says deleted, or does not list the instance any more.
 
     :param before: the instance as it was before it was seen leaving, to tell an old failure from a new one.
     """
-    reads = 0
-
-    def read() -> Instance | None:
-        nonlocal reads
-        reads += 1
-        now = task.client.get(current.id)
-        if phase(now) is Phase.LEAVING and reads % 3 == 0 and current.id not in task.client.list().ids():
-            return None
-        return now
 
     def done(now: Instance | None, elapsed: float) -> bool:
         if now is not None and failed_since(before or current, now, elapsed):
             raise OcoreError(f"The removal of instance {current.title()} failed: {reason(now)}.")
         return phase(now) is Phase.GONE
 
-    wait_for(task.clock, f"instance {current.title()} to be removed", read, done, current)
+    yield Wait(current, "be removed", done, current, until_gone=True)
 
 
 OPERATION = Operation(
