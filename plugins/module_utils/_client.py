@@ -551,7 +551,7 @@ def _error_text(response: requests.Response) -> tuple[str, str]:
             return "", f'an HTML page, "{title.group(1).strip()}"' if title else "an HTML page"
         return "", text
     if not isinstance(body, dict):
-        return "", _plain(body)
+        return "", _plain(body) if body else ""
     inner = body.get("error")
     source: dict[str, Any] = {**body, **inner} if isinstance(inner, dict) else body
     said = [source.get("message") or source.get("detail") or source.get("title")]

@@ -54,7 +54,7 @@ def test_a_name_that_several_have_lists_their_ids() -> None:
 
 
 def test_a_slug_that_several_have_asks_for_the_id() -> None:
-    with pytest.raises(OcoreError, match="Name the one you mean by id."):
+    with pytest.raises(OcoreError, match=r"Name the one you mean by id\."):
         find_in(listing(wire(), wire(id=OTHER)), {"slug": "shop"})
 
 
