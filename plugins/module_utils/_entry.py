@@ -123,7 +123,7 @@ class OcoreModule(AnsibleModule):  # type: ignore[misc]
     def fail_json(self, msg: str, **kwargs: Any) -> None:
         self.params = masked_options(self.params, self.argument_spec)
         if "missing required arguments" in msg and "api_token" in msg:
-            msg += ". Set api_token, or the environment variable OCORE_API_TOKEN"
+            msg += ". Set api_token, or the environment variable OCORE_API_TOKEN."
         super().fail_json(msg, **kwargs)
 
 
