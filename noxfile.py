@@ -26,7 +26,7 @@ MATRIX = [
     nox.param("3.13", "2.22", id="core-2.22"),
 ]
 PRE_RELEASES = {"2.22": "2.22.0rc1"}
-RUNTIME = ["requests>=2.32", "pydantic>=2.7"]
+RUNTIME = ["-r", "meta/ee-requirements.txt"]
 
 nox.options.sessions = ["lint", "docs_lint", "sanity", "contract", "render", "tests", "build"]
 nox.options.default_venv_backend = "venv"
@@ -107,6 +107,7 @@ def lint(session: nox.Session) -> None:
     session.run("yamllint", "--strict", ".")
     session.run("reuse", "lint", "--quiet")
     session.run("antsibull-changelog", "lint")
+    session.run("antsibull-changelog", "lint-changelog-yaml", "--strict", "changelogs/changelog.yaml")
     with session.chdir(_tree("lint")):
         session.run("ansible-lint", "--offline", "--strict", env={"ANSIBLE_COLLECTIONS_PATH": str(BUILD / "lint")})
 
@@ -171,7 +172,9 @@ def build(session: nox.Session) -> None:
     session.run("ansible-galaxy", "collection", "build", "--output-path", str(out), silent=True)
     archive = str(next(out.glob("ocore-cloud-*.tar.gz")))
     env = {"ANSIBLE_COLLECTIONS_PATH": str(out / "installed")}
-    session.run("ansible-galaxy", "collection", "install", "--offline", archive, "-p", str(out / "installed"), silent=True)
+    session.run(
+        "ansible-galaxy", "collection", "install", "--offline", archive, "-p", str(out / "installed"), silent=True
+    )
     with session.chdir(out):
         for module in ("ocore_instance", "ocore_instance_control", "ocore_instance_info"):
             session.run("ansible-doc", f"ocore.cloud.{module}", env=env, silent=True)

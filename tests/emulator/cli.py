@@ -19,6 +19,7 @@ import uvicorn
 
 from .app import build
 from .auth import DEFAULT_KEY, DEFAULT_SECRET, DEFAULT_VIEWER_KEY, Auth
+from .errors import ApiError
 from .faults import KINDS, OPERATIONS
 from .settings import SWITCHES
 from .transport import Protocol
@@ -45,9 +46,21 @@ def main(argv: Sequence[str] | None = None) -> int:
             options.log,
         )
         listening = _listen(options.host, options.port)
-    except (OSError, ValueError) as wrong:
+        config = _config(world, options)
+        if options.port_file:
+            # What an earlier run left must not be taken for this one's.
+            options.port_file.unlink(missing_ok=True)
+    except (ApiError, OSError, OverflowError, ValueError) as wrong:
         print(f"oCore emulator: {wrong}", file=sys.stderr)
         return 2
+    scheme = "https" if options.tls_cert else "http"
+    host = f"[{options.host}]" if ":" in options.host else options.host
+    url = f"{scheme}://{host}:{listening.getsockname()[1]}/api"
+    asyncio.run(_serve(_Server(config), world, listening, url, options.port_file, options.quiet))
+    return 0
+
+
+def _config(world: World, options: argparse.Namespace) -> uvicorn.Config:
     config = uvicorn.Config(
         build(world),
         http=Protocol,
@@ -62,11 +75,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         ssl_certfile=options.tls_cert,
         ssl_keyfile=options.tls_key,
     )
-    scheme = "https" if options.tls_cert else "http"
-    host = f"[{options.host}]" if ":" in options.host else options.host
-    url = f"{scheme}://{host}:{listening.getsockname()[1]}/api"
-    asyncio.run(_serve(_Server(config), world, listening, url, options.port_file, options.quiet))
-    return 0
+    try:
+        config.load()
+    except OSError as wrong:
+        raise ValueError(f"certificate {options.tls_cert}, key {options.tls_key}: {wrong}") from None
+    return config
 
 
 class _Server(uvicorn.Server):
@@ -79,11 +92,9 @@ class _Server(uvicorn.Server):
 async def _serve(
     server: _Server, world: World, listening: socket.socket, url: str, port_file: Path | None, quiet: bool
 ) -> None:
-    def stop() -> None:
-        server.should_exit = server.force_exit = True
-
+    stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop)
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
     serving = asyncio.create_task(server.serve(sockets=[listening]))
     while not server.started and not serving.done():
         await asyncio.sleep(0.01)
@@ -93,15 +104,26 @@ async def _serve(
         part.replace(port_file)
     if not quiet:
         print(f"oCore emulator: {url}", flush=True)
-    while not serving.done():
-        await asyncio.wait([serving], timeout=SAVE_INTERVAL)
-        world.save()
-    await serving
+    stopped = asyncio.create_task(stop.wait())
+    while not serving.done() and not stopped.done():
+        await asyncio.wait([serving, stopped], timeout=SAVE_INTERVAL)
+        try:
+            world.save()
+        except OSError as wrong:
+            print(f"oCore emulator: the state is not saved: {wrong}", file=sys.stderr)
+    if port_file:
+        port_file.unlink(missing_ok=True)
+    # Not asked to finish but cancelled: a server that is told to stop would wait for requests that hang on purpose.
+    serving.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await serving
 
 
 def _listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listening = socket.socket(family, socket.SOCK_STREAM)
+    # Only with the protocol named does asyncio switch Nagle's algorithm off; with it, every answer waits 40 ms for an
+    # acknowledgement.
+    listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listening.bind((host, port))
     listening.listen(1024)
@@ -134,8 +156,14 @@ def _parser() -> argparse.ArgumentParser:
     add("--tls-key", metavar="FILE", help="its private key (PEM)")
     add("--step-time", type=float, default=1.0, metavar="SECONDS", help="one step of an instance's life (%(default)s)")
     add("--latency", type=float, default=0.0, metavar="SECONDS", help="time that every answer takes (%(default)s)")
-    add("--seed", type=int, default=0, metavar="N", help="instances in the first organization, the same every time (0)")
-    add("--servers", type=int, default=2, metavar="N", help="servers of each organization (%(default)s)")
+    add(
+        "--seed",
+        type=_count,
+        default=0,
+        metavar="N",
+        help="instances in the first organization, the same every time (0)",
+    )
+    add("--servers", type=_count, default=2, metavar="N", help="servers of each organization (%(default)s)")
     add("--organization", action="append", metavar="SLUG", help="organization; repeatable (acme, globex)")
     add("--token", action="append", metavar="KEY", help=f"accepted API key; repeatable ({DEFAULT_KEY})")
     add("--viewer-token", action="append", metavar="KEY", help=f"key that may only read ({DEFAULT_VIEWER_KEY})")
@@ -152,6 +180,12 @@ def _parser() -> argparse.ArgumentParser:
     add("--log", type=Path, metavar="FILE", help="append every request there (JSON lines)")
     add("--quiet", action="store_true", help="don't print the address")
     return parser
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of 0 or more")
+    return int(text)
 
 
 def _epilog() -> str:
