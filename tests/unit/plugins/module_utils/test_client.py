@@ -372,6 +372,11 @@ def test_a_host_that_does_not_exist_is_named() -> None:
     assert "no connection to ocore.invalid" in error.message
 
 
+def test_a_name_that_cannot_be_one_is_said() -> None:
+    error = refusal(client(f"https://{'a' * 70}.example", retries=0).list)
+    assert error.message.endswith("label empty or too long. Check api_url.")
+
+
 def test_no_answer_in_time_names_request_timeout(ocore: Scripted) -> None:
     ocore.expect("POST", "/instances", fault="hang")
     error = refusal(lambda: client(ocore.api_url, request_timeout=0.2).create({"name": "Shop"}))
