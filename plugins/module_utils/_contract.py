@@ -131,6 +131,7 @@ class Instance(WireModel):
     def record(self, reveal_env_vars: bool = False) -> dict[str, Any]:
         """Give the instance record: every field in snake_case, lists and dicts never null, env values masked."""
         record: dict[str, Any] = self.model_dump()
+        record["id"] = record["id"] or None  # one that is not created yet
         record["domains"] = record["domains"] or []
         record["env_vars"] = record["env_vars"] or {}
         if not reveal_env_vars:

@@ -98,7 +98,7 @@ def test_the_health_score_is_the_one_that_the_instance_carries(api: Client) -> N
 
 
 def test_names_may_repeat_and_get_slugs_of_their_own(api: Client) -> None:
-    assert [api.create("Same")["slug"] for _ in range(3)] == ["same", "same-2", "same-3"]
+    assert [api.create("Same")["slug"] for _try in range(3)] == ["same", "same-2", "same-3"]
 
 
 def test_a_slug_is_free_again_after_removal(api: Client) -> None:

@@ -491,7 +491,7 @@ SHAPES = [
     pytest.param(["a", 1], "HTTP 422: a; 1. Check", None, id="JSON list"),
     pytest.param({}, "HTTP 422. Check", None, id="empty object"),
     pytest.param({"error": {}}, "HTTP 422. Check", None, id="empty error"),
-    pytest.param(None, "HTTP 422: null. Check", None, id="null"),
+    pytest.param(None, "HTTP 422. Check", None, id="null"),
     pytest.param(b"", "HTTP 422. Check", None, id="no body"),
     pytest.param(b"plain  words\nof a proxy", "HTTP 422: plain words of a proxy. Check", None, id="text"),
     pytest.param(
