@@ -14,12 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.ocore.cloud.tests.emulator_process import Emulator
 
 ROOT = Path(__file__).parents[4]
-sys.path.insert(0, str(ROOT / "tests"))
-
-from emulator_process import Emulator  # noqa: E402
-
 FILES = Path(__file__).parent / "files"
 SHOP = {"name": "Shop", "slug": "shop", "server_id": "{{ server_id }}", "wait_interval": 0.1}
 
