@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.ocore.cloud.plugins.module_utils import _entry
-from ansible_collections.ocore.cloud.plugins.module_utils._errors import MASK, OcoreError, Scrubber
+from ansible_collections.ocore.cloud.plugins.module_utils._errors import MASK, OcoreError
 from ansible_collections.ocore.cloud.plugins.module_utils._fleet import (
     ITEM_SPEC,
     OPERATION,
@@ -502,23 +502,3 @@ def test_no_more_requests_at_once_than_max_parallel(ocore: Emulator) -> None:
     # An answer takes 0.05 seconds, so that the fourth request after any other can't be sooner.
     assert all((later - earlier).total_seconds() > 0.04 for earlier, later in zip(begun, begun[3:], strict=False))
     assert threading.active_count() == threads
-
-
-def test_scrubber_is_safe_among_threads() -> None:
-    scrub = Scrubber(["first-secret"])
-    problems: list[BaseException] = []
-
-    def add(number: int) -> None:
-        try:
-            for n in range(300):
-                scrub.add([f"secret-{number}-{n}"])
-                assert scrub("first-secret") == MASK
-        except BaseException as error:
-            problems.append(error)
-
-    threads = [threading.Thread(target=add, args=(number,)) for number in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert not problems
