@@ -65,7 +65,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     scheme = "https" if options.tls_cert else "http"
     host = f"[{options.host}]" if ":" in options.host else options.host
     url = f"{scheme}://{host}:{listening.getsockname()[1]}/api"
-    asyncio.run(_serve(_Server(config), world, listening, url, options.port_file, options.quiet))
+    asyncio.run(_serve(_Server(config), world, listening, url, options))
     return 0
 
 
@@ -77,7 +77,7 @@ class _Server(uvicorn.Server):
 
 
 async def _serve(
-    server: _Server, world: World, listening: socket.socket, url: str, port_file: Path | None, quiet: bool
+    server: _Server, world: World, listening: socket.socket, url: str, options: argparse.Namespace
 ) -> None:
     def stop() -> None:
         server.should_exit = server.force_exit = True
@@ -87,16 +87,28 @@ async def _serve(
     serving = asyncio.create_task(server.serve(sockets=[listening]))
     while not server.started and not serving.done():
         await asyncio.sleep(0.01)
-    if port_file:
-        part = port_file.with_name(f".{port_file.name}.{os.getpid()}")
+    if options.port_file:
+        part = options.port_file.with_name(f".{options.port_file.name}.{os.getpid()}")
         part.write_text(f"{url}\n", encoding="utf-8")
-        part.replace(port_file)
-    if not quiet:
+        part.replace(options.port_file)
+    if not options.quiet:
         print(f"oCore emulator: {url}", flush=True)
     while not serving.done():
         await asyncio.wait([serving], timeout=SAVE_INTERVAL)
         world.save()
+        if options.stop_with and not _runs(options.stop_with):
+            stop()
     await serving
+
+
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass  # someone else's, but there
+    return True
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -150,6 +162,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("--set", action="append", default=[], metavar="SWITCH=VALUE", help="set a switch; repeatable")
     add("--log", type=Path, metavar="FILE", help="append every request there (JSON lines)")
+    add("--stop-with", type=int, metavar="PID", help="stop when this process has ended, however it ended")
     add("--quiet", action="store_true", help="don't print the address")
     return parser
 
