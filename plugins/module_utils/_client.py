@@ -66,7 +66,7 @@ ADVICE = {
     "an API key lives until it is revoked.",
     403: "The token is valid but not allowed to do this: changes need the permission manage:instances in the "
     "organization given by the option organization.",
-    404: "Check api_url, and that the instance belongs to the organization.",
+    404: "Check api_url and organization, and that the instance exists in it.",
     409: "Something else is under way on the instance, or the slug is taken. Run the task again when it has ended.",
     422: "Check the values given.",
     429: "Run fewer tasks at once, or raise retries.",
@@ -451,7 +451,7 @@ class Client:
         advice = EXPIRED if status == 401 and self._accepted else ADVICE.get(status)
         if advice:
             text += f" {advice}"
-        if status in (400, 401, 403, 404, 422) and not self._settings.organization and not self._accepted:
+        if status in (400, 403, 404, 422) and not self._settings.organization and not self._accepted:
             text += f" {NO_ORGANIZATION}"
         return OcoreError(
             text,

@@ -42,7 +42,6 @@ IMMUTABLE = ("slug", "server_id", "odoo_version", "odoo_edition", "template_id")
 CREATABLE = ("name", "addons_path", "env_vars", *IMMUTABLE, "project_id", "environment_type", "branch")
 
 Warn = Callable[[str], None]
-Number = int | float
 Model = TypeVar("Model", bound="WireModel")
 
 
@@ -94,21 +93,21 @@ class Instance(WireModel):
     domains: list[Domain] | None = None
     auto_subdomain: str | None = None
     active_color: str | None = None
-    http_port: Number | None = None
-    http_port_host: Number | None = None
-    longpolling_port: Number | None = None
-    longpolling_port_host: Number | None = None
-    workers: Number | None = None
-    max_cron_threads: Number | None = None
-    limit_memory_soft: Number | None = None
-    limit_memory_hard: Number | None = None
-    limit_time_cpu: Number | None = None
-    limit_time_real: Number | None = None
+    http_port: int | float | None = None
+    http_port_host: int | float | None = None
+    longpolling_port: int | float | None = None
+    longpolling_port_host: int | float | None = None
+    workers: int | float | None = None
+    max_cron_threads: int | float | None = None
+    limit_memory_soft: int | float | None = None
+    limit_memory_hard: int | float | None = None
+    limit_time_cpu: int | float | None = None
+    limit_time_real: int | float | None = None
     log_level: str | None = None
-    health_score: Number | None = None
+    health_score: int | float | None = None
     health_score_grade: str | None = None
     health_score_updated_at: str | None = None
-    restart_count: Number | None = None
+    restart_count: int | float | None = None
     last_restart_at: str | None = None
     last_seen_at: str | None = None
     enterprise_build_id: str | None = None
@@ -148,16 +147,16 @@ class HealthFactor(WireModel):
     """One factor of a health score; scale and weights are not documented."""
 
     name: str | None = None
-    score: Number | None = None
-    weight: Number | None = None
-    weighted: Number | None = None
+    score: int | float | None = None
+    weight: int | float | None = None
+    weighted: int | float | None = None
     details: str | None = None
 
 
 class HealthScore(WireModel):
     """Answer of ``/instances/{id}/health-score``."""
 
-    score: Number | None = None
+    score: int | float | None = None
     grade: str | None = None
     computed_at: str | None = None
     factors: list[HealthFactor] | None = None

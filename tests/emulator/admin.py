@@ -135,7 +135,7 @@ def _guarded(endpoint: Endpoint) -> Endpoint:
             return JSONResponse({"error": "only from this machine"}, 403)
         try:
             return await endpoint(request)
-        except ValueError as wrong:
+        except (TypeError, ValueError) as wrong:
             return JSONResponse({"error": str(wrong)}, 400)
 
     return guarded

@@ -62,14 +62,14 @@ class Call:
         if not isinstance(body, dict):
             raise ApiError(400, "the body is not a JSON object")
         for name in TEXT_FIELDS[self.operation]:
-            if not isinstance(body.get(name), str | None):
+            if not isinstance(body.get(name, ""), str):
                 raise ApiError(422, f"{name} must be a string")
-        env = body.get("envVars")
-        if not isinstance(env, dict | None) or not all(isinstance(value, str) for value in (env or {}).values()):
+        env = body.get("envVars", {})
+        if not isinstance(env, dict) or not all(isinstance(value, str) for value in env.values()):
             raise ApiError(422, "envVars must be an object with string values")
-        if not isinstance(body.get("mcpWriteEnabled"), bool | None):
+        if not isinstance(body.get("mcpWriteEnabled", False), bool):
             raise ApiError(422, "mcpWriteEnabled must be a boolean")
-        return {name: value for name, value in body.items() if value is not None}
+        return body
 
 
 Work = Callable[[Call], Response]

@@ -8,7 +8,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Mount
+from starlette.routing import Mount, Router
 
 from .admin import Admin
 from .api import Api
@@ -26,10 +26,11 @@ def build(world: World) -> Starlette:
             return JSONResponse({"error": f"{status} for {request.method} {request.url.path}"}, status, headers)
         return await api.refuse(request, status, headers)
 
-    app = Starlette(
-        routes=[Mount("/api", routes=api.routes()), Mount("/_emulator", routes=Admin(world).routes())],
+    return Starlette(
+        routes=[
+            # An address with a slash too many is another address, as in oCore's framework.
+            Mount("/api", app=Router(api.routes(), redirect_slashes=False)),
+            Mount("/_emulator", app=Router(Admin(world).routes(), redirect_slashes=False)),
+        ],
         exception_handlers={HTTPException: refuse},
     )
-    # An address with a slash too many is another address, as in oCore's framework.
-    app.router.redirect_slashes = False
-    return app

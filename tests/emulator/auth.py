@@ -37,7 +37,7 @@ class Auth:
 
     def may_manage(self, header: str | None) -> bool:
         """Return whether this Authorization header allows writes; ApiError 401 when it allows nothing."""
-        scheme, _, token = (header or "").partition(" ")
+        scheme, _blank, token = (header or "").partition(" ")
         if scheme.lower() != "bearer" or not token:
             raise ApiError(401, "missing bearer token")
         if token in self._keys:

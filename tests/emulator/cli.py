@@ -19,6 +19,7 @@ import uvicorn
 
 from .app import build
 from .auth import DEFAULT_KEY, DEFAULT_SECRET, DEFAULT_VIEWER_KEY, Auth
+from .errors import ApiError
 from .faults import KINDS, OPERATIONS
 from .settings import SWITCHES
 from .transport import Protocol
@@ -45,9 +46,21 @@ def main(argv: Sequence[str] | None = None) -> int:
             options.log,
         )
         listening = _listen(options.host, options.port)
-    except (OSError, ValueError) as wrong:
+        config = _config(world, options)
+        if options.port_file:
+            # What an earlier run left must not be taken for this one's.
+            options.port_file.unlink(missing_ok=True)
+    except (ApiError, OSError, OverflowError, ValueError) as wrong:
         print(f"oCore emulator: {wrong}", file=sys.stderr)
         return 2
+    scheme = "https" if options.tls_cert else "http"
+    host = f"[{options.host}]" if ":" in options.host else options.host
+    url = f"{scheme}://{host}:{listening.getsockname()[1]}/api"
+    asyncio.run(_serve(_Server(config), world, listening, url, options))
+    return 0
+
+
+def _config(world: World, options: argparse.Namespace) -> uvicorn.Config:
     config = uvicorn.Config(
         build(world),
         http=Protocol,
@@ -62,11 +75,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         ssl_certfile=options.tls_cert,
         ssl_keyfile=options.tls_key,
     )
-    scheme = "https" if options.tls_cert else "http"
-    host = f"[{options.host}]" if ":" in options.host else options.host
-    url = f"{scheme}://{host}:{listening.getsockname()[1]}/api"
-    asyncio.run(_serve(_Server(config), world, listening, url, options))
-    return 0
+    try:
+        config.load()
+    except OSError as wrong:
+        raise ValueError(f"certificate {options.tls_cert}, key {options.tls_key}: {wrong}") from None
+    return config
 
 
 class _Server(uvicorn.Server):
@@ -79,6 +92,8 @@ class _Server(uvicorn.Server):
 async def _serve(
     server: _Server, world: World, listening: socket.socket, url: str, options: argparse.Namespace
 ) -> None:
+    port_file: Path | None = options.port_file
+
     def stop() -> None:
         server.should_exit = server.force_exit = True
 
@@ -87,18 +102,23 @@ async def _serve(
     serving = asyncio.create_task(server.serve(sockets=[listening]))
     while not server.started and not serving.done():
         await asyncio.sleep(0.01)
-    if options.port_file:
-        part = options.port_file.with_name(f".{options.port_file.name}.{os.getpid()}")
+    if port_file:
+        part = port_file.with_name(f".{port_file.name}.{os.getpid()}")
         part.write_text(f"{url}\n", encoding="utf-8")
-        part.replace(options.port_file)
+        part.replace(port_file)
     if not options.quiet:
         print(f"oCore emulator: {url}", flush=True)
     while not serving.done():
         await asyncio.wait([serving], timeout=SAVE_INTERVAL)
-        world.save()
+        try:
+            world.save()
+        except OSError as wrong:
+            print(f"oCore emulator: the state is not saved: {wrong}", file=sys.stderr)
         if options.stop_with and not _runs(options.stop_with):
             stop()
     await serving
+    if port_file:
+        port_file.unlink(missing_ok=True)
 
 
 def _runs(pid: int) -> bool:
@@ -146,8 +166,14 @@ def _parser() -> argparse.ArgumentParser:
     add("--tls-key", metavar="FILE", help="its private key (PEM)")
     add("--step-time", type=float, default=1.0, metavar="SECONDS", help="one step of an instance's life (%(default)s)")
     add("--latency", type=float, default=0.0, metavar="SECONDS", help="time that every answer takes (%(default)s)")
-    add("--seed", type=int, default=0, metavar="N", help="instances in the first organization, the same every time (0)")
-    add("--servers", type=int, default=2, metavar="N", help="servers of each organization (%(default)s)")
+    add(
+        "--seed",
+        type=_count,
+        default=0,
+        metavar="N",
+        help="instances in the first organization, the same every time (0)",
+    )
+    add("--servers", type=_count, default=2, metavar="N", help="servers of each organization (%(default)s)")
     add("--organization", action="append", metavar="SLUG", help="organization; repeatable (acme, globex)")
     add("--token", action="append", metavar="KEY", help=f"accepted API key; repeatable ({DEFAULT_KEY})")
     add("--viewer-token", action="append", metavar="KEY", help=f"key that may only read ({DEFAULT_VIEWER_KEY})")
@@ -165,6 +191,12 @@ def _parser() -> argparse.ArgumentParser:
     add("--stop-with", type=int, metavar="PID", help="stop when this process has ended, however it ended")
     add("--quiet", action="store_true", help="don't print the address")
     return parser
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of 0 or more")
+    return int(text)
 
 
 def _epilog() -> str:

@@ -33,6 +33,14 @@ KINDS = {
 _BAD_GATEWAY = (
     "<html><head><title>502 Bad Gateway</title></head><body><center><h1>502 Bad Gateway</h1></center></body></html>"
 )
+_TYPES: dict[str, Any] = {
+    "count": int | None,
+    "after": int,
+    "status": int | None,
+    "message": str,
+    "seconds": int | float,
+    "location": str | None,
+}
 
 
 @dataclass
@@ -54,6 +62,10 @@ class Rule:
 
     def __post_init__(self) -> None:
         """ValueError for what no rule can be."""
+        for name, kinds in _TYPES.items():
+            value = getattr(self, name)
+            if not isinstance(value, kinds) or (isinstance(value, int | float) and value < 0):
+                raise ValueError(f"{name} can't be {value!r}")
         if self.kind not in KINDS:
             raise ValueError(f"kind is one of {', '.join(KINDS)}, not {self.kind!r}")
         if self.operation != "*" and self.operation not in OPERATIONS:

@@ -23,6 +23,8 @@ def seed(store: Store, organization: str, count: int, overrides: dict[str, Any] 
     ports depend on nothing but the number of the instance; certificates end within 90 days from today.
     """
     overrides = dict(overrides or {})
+    if count and not store.servers[organization]:
+        raise ValueError(f"organization {organization} has no server to put instances on")
     servers = [overrides.pop("serverId")] if "serverId" in overrides else [s["id"] for s in store.servers[organization]]
     first = len(store.all(organization))
     return [

@@ -158,6 +158,7 @@ SWITCHES: dict[str, Switch] = {
                 "bare": "the answer is the list; no total, no paging",
             },
         ),
+        Switch("empty_list", "list", "a list without entries", {"list": "[]", "null": "null"}),
         Switch(
             "total", "present", "total in the list", {"present": "right", "missing": "left out", "wrong": "7 too many"}
         ),

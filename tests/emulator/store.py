@@ -150,7 +150,7 @@ class Store:
 
     def dump(self) -> dict[str, Any]:
         """Return everything as JSON data; moments become seconds from now."""
-        now = self.advance()
+        now = time.monotonic()
         return {
             "servers": self.servers,
             "instances": [

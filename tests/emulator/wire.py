@@ -80,7 +80,8 @@ class Wire:
     def health_score(self, instance: Instance) -> bytes | None:
         """Return the score in JSON, None where the answer is 404."""
         mode = self._settings.word("score")
-        score = instance.fields["healthScore"]
+        truth = {**instance.fields, **instance.forced}
+        score = truth["healthScore"]
         if mode == "null":
             return encode(dict.fromkeys(("computedAt", "factors", "grade", "score")))
         if mode == "404" or score is None:
@@ -99,9 +100,9 @@ class Wire:
         ]
         return encode(
             {
-                "computedAt": instance.fields["healthScoreUpdatedAt"],
+                "computedAt": truth["healthScoreUpdatedAt"],
                 "factors": factors,
-                "grade": instance.fields["healthScoreGrade"],
+                "grade": truth["healthScoreGrade"],
                 "score": score + 0.5 if exact and score < 100 else score,
             }
         )
@@ -139,6 +140,8 @@ class Wire:
         if self._settings.word("total") != "missing":
             tail["total"] = total + 7 if self._settings.word("total") == "wrong" else total
         entries = b"[" + b",".join(self.instance(i, short) for i in shown) + b"]"
+        if not shown and self._settings.word("empty_list") == "null":
+            entries = b"null"
         if key == "bare":
             return entries
         return b'{"%s":%s%s' % (key.encode(), entries, b"," + encode(tail)[1:] if tail else b"}")

@@ -43,7 +43,11 @@ class World:
         self._saved_version = -1
         self._fill()
         if state and state.exists():
-            self.store.load(json.loads(state.read_text(encoding="utf-8")))
+            try:
+                self.store.load(json.loads(state.read_text(encoding="utf-8")))
+            except (AttributeError, KeyError, TypeError, ValueError):
+                raise ValueError(f"{state} is not a state file of this emulator; name another, or remove it") from None
+        self.save()
 
     def _fill(self) -> None:
         self.store = Store(self.organizations, self._servers, self.settings)
@@ -62,12 +66,12 @@ class World:
         """Write the state file, if there is one and something changed; it is whole at every moment."""
         if not self._state:
             return
-        data = self.store.dump()
+        self.store.advance()
         if self._saved_version == self.store.version:
             return
         part = self._state.with_name(f".{self._state.name}.{os.getpid()}")
         try:
-            part.write_text(json.dumps(data), encoding="utf-8")
+            part.write_text(json.dumps(self.store.dump()), encoding="utf-8")
             part.replace(self._state)
         finally:
             with contextlib.suppress(FileNotFoundError):

@@ -85,4 +85,3 @@ def _steer(given: dict[str, Any]) -> dict[str, Any]:
     if given["mint"] is not None:
         result["jwt"] = emulator.jwt(given["mint"])
     return result
-
