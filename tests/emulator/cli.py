@@ -93,12 +93,9 @@ async def _serve(
     server: _Server, world: World, listening: socket.socket, url: str, options: argparse.Namespace
 ) -> None:
     port_file: Path | None = options.port_file
-
-    def stop() -> None:
-        server.should_exit = server.force_exit = True
-
+    stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop)
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
     serving = asyncio.create_task(server.serve(sockets=[listening]))
     while not server.started and not serving.done():
         await asyncio.sleep(0.01)
@@ -108,17 +105,21 @@ async def _serve(
         part.replace(port_file)
     if not options.quiet:
         print(f"oCore emulator: {url}", flush=True)
-    while not serving.done():
-        await asyncio.wait([serving], timeout=SAVE_INTERVAL)
+    stopped = asyncio.create_task(stop.wait())
+    while not serving.done() and not stopped.done():
+        await asyncio.wait([serving, stopped], timeout=SAVE_INTERVAL)
         try:
             world.save()
         except OSError as wrong:
             print(f"oCore emulator: the state is not saved: {wrong}", file=sys.stderr)
         if options.stop_with and not _runs(options.stop_with):
-            stop()
-    await serving
+            stop.set()
     if port_file:
         port_file.unlink(missing_ok=True)
+    # Not asked to finish but cancelled: a server that is told to stop would wait for requests that hang on purpose.
+    serving.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await serving
 
 
 def _runs(pid: int) -> bool:
@@ -133,7 +134,9 @@ def _runs(pid: int) -> bool:
 
 def _listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listening = socket.socket(family, socket.SOCK_STREAM)
+    # Only with the protocol named does asyncio switch Nagle's algorithm off; with it, every answer waits 40 ms for an
+    # acknowledgement.
+    listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listening.bind((host, port))
     listening.listen(1024)

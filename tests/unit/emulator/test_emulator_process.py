@@ -50,6 +50,17 @@ def test_it_stops_though_a_request_is_under_way(tmp_path: Path) -> None:
         assert emulator.stop() == 0
 
 
+def test_it_stops_with_the_process_named() -> None:
+    with subprocess.Popen(["sleep", "1000"]) as other:
+        process = subprocess.Popen([sys.executable, PROGRAM, "--stop-with", str(other.pid)], stdout=subprocess.PIPE)
+        assert process.stdout is not None
+        process.stdout.readline()
+        assert process.poll() is None
+        other.kill()
+    assert process.communicate(timeout=60) == (b"", None)
+    assert process.returncode == 0
+
+
 def test_quiet_prints_nothing(tmp_path: Path) -> None:
     where = tmp_path / "port"
     process = subprocess.Popen(
@@ -80,6 +91,14 @@ def test_options_that_cannot_be_end_it_with_a_sentence(options: list[str], word:
     assert (ended.returncode, ended.stdout) == (2, "")
     assert word in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def test_answers_do_not_wait_for_acknowledgements() -> None:
+    from emulator.cli import _listen
+
+    # asyncio sets TCP_NODELAY on connections of sockets with this protocol and no other.
+    with _listen("127.0.0.1", 0) as listening:
+        assert listening.proto == socket.IPPROTO_TCP
 
 
 def test_help_names_every_switch_and_every_fault() -> None:
