@@ -57,8 +57,11 @@ def run(
         task = Task(options, check_mode, client, clock, warn_once)
         operation.execute(task)
     except OcoreError as error:
-        scrub = client.scrub if client else str
-        return {**_result(task), "failed": True, "msg": scrub(error.message), "error": error.details()}
+        result = _result(task)
+        message = error.message
+        if task is not None and task.actions:
+            message += f" Done before that: {', '.join(task.actions)}."
+        return {**result, "failed": True, "msg": client.scrub(message) if client else message, "error": error.details()}
     finally:
         if client is not None:
             client.close()
@@ -71,15 +74,26 @@ def _result(task: Task | None) -> dict[str, Any]:
     if "instances" in task.result:
         return {"changed": False, **task.result}
     record = task.instance.record(task.reveal) if task.instance else None
+    if record and record["status_message"] and not task.reveal:
+        record["status_message"] = task.client.scrub(record["status_message"])
     return {"changed": bool(task.actions), "actions": task.actions, "instance": record, **task.result}
 
 
-def masked_options(value: Any) -> Any:
-    """Give options without env values, for an echo of the task's arguments."""
+def masked_options(value: Any, spec: Mapping[str, Any] | None = None) -> Any:
+    """Give options without env values, for an echo of the task's arguments.
+
+    :param spec: the argument spec of these options, if known. What it does not name is masked as well: a misspelled
+        ``env_vars`` holds the same secrets.
+    """
     if isinstance(value, Mapping):
-        return {key: _masked_env(item) if key == "env_vars" else masked_options(item) for key, item in value.items()}
+        return {
+            key: _masked_env(item)
+            if key == "env_vars" or (spec is not None and key not in spec)
+            else masked_options(item, (spec or {}).get(key, {}).get("options"))
+            for key, item in value.items()
+        }
     if isinstance(value, (list, tuple)):
-        return [masked_options(item) for item in value]
+        return [masked_options(item, spec) for item in value]
     return value
 
 
@@ -103,11 +117,11 @@ class OcoreModule(AnsibleModule):  # type: ignore[misc]
     params: dict[str, Any]
 
     def exit_json(self, **kwargs: Any) -> None:
-        self.params = masked_options(self.params)
+        self.params = masked_options(self.params, self.argument_spec)
         super().exit_json(**kwargs)
 
     def fail_json(self, msg: str, **kwargs: Any) -> None:
-        self.params = masked_options(self.params)
+        self.params = masked_options(self.params, self.argument_spec)
         if "missing required arguments" in msg and "api_token" in msg:
             msg += ". Set api_token, or the environment variable OCORE_API_TOKEN"
         super().fail_json(msg, **kwargs)

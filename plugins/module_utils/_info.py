@@ -13,6 +13,7 @@ from typing import Any
 
 from ansible_collections.ocore.cloud.plugins.module_utils._client import Client
 from ansible_collections.ocore.cloud.plugins.module_utils._contract import Instance
+from ansible_collections.ocore.cloud.plugins.module_utils._errors import Scrubber
 from ansible_collections.ocore.cloud.plugins.module_utils._identity import find_in
 from ansible_collections.ocore.cloud.plugins.module_utils._lifecycle import Phase, phase
 from ansible_collections.ocore.cloud.plugins.module_utils._task import AUTH_SPEC, IDENTITY_SPEC, Operation, Task
@@ -41,14 +42,24 @@ def records(
     if not jobs:
         return found
 
+    def scrubbed(instance: Instance, answer: dict[str, Any]) -> dict[str, Any]:
+        """Mask env values in the free texts; they may quote what did not work."""
+        if reveal_env_vars:
+            return answer
+        scrub = Scrubber(instance.secrets())
+        for part, key in ((answer, "status_message"), *((factor, "details") for factor in answer.get("factors", []))):
+            if part.get(key):
+                part[key] = scrub(part[key])
+        return answer
+
     def run(job: tuple[dict[str, Any], Instance, str]) -> None:
         record, instance, what = job
         if what == "health":
             health = client.health(instance)
-            record["health"] = health.model_dump() if health else None
+            record["health"] = scrubbed(instance, health.model_dump()) if health else None
         else:
             score = client.health_score(instance)
-            record["health_score_details"] = score.record() if score else None
+            record["health_score_details"] = scrubbed(instance, score.record()) if score else None
 
     with ThreadPoolExecutor(GATHER_THREADS) as pool:
         futures = [pool.submit(run, job) for job in jobs]
@@ -71,19 +82,21 @@ def execute(task: Task) -> None:
     if options["id"]:
         one = task.client.get(options["id"])
         found = [one] if one is not None else []
+        if server:
+            found = [i for i in found if i.server_id is None or i.server_id.casefold() == server.casefold()]
     else:
         listing = task.client.list(server)
-        if listing.incomplete:
-            task.warn(f"oCore says that there are {listing.total} instances but listed only {len(listing)}.")
+        if server:
+            # An API that ignores the filter must not make one server's task touch another's instances.
+            listing = listing.on_server(server)
         if options["slug"] or options["name"]:
             match = find_in(listing, options)
             one = match.instance or match.leaving
             found = [one] if one is not None else []
         else:
+            if listing.incomplete:
+                task.warn(f"oCore says that there are more instances than the {len(listing)} that it listed.")
             found = list(listing)
-    if server:
-        # An API that ignores the filter must not make one server's task touch another's instances.
-        found = [i for i in found if i.server_id is None or i.server_id.casefold() == server.casefold()]
     found = present(found)
     task.result["instances"] = records(task.client, found, options["gather"], task.reveal)
     task.result["total"] = len(found)
