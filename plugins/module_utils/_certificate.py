@@ -18,7 +18,7 @@ except ImportError:
     HAS_CRYPTOGRAPHY = False
 
 
-class CryptographyMissing(Exception):
+class CryptographyMissingError(Exception):
     """There is a certificate to read and the library to read it with isn't there."""
 
 
@@ -69,12 +69,12 @@ def read_certificate(fullchain: str, key: str, trust: ssl.SSLContext) -> dict[st
     The result has fullchain, key (the paths), usable, problem (text or None), and for a readable certificate names (list),
     serial (hex, as openssl prints it), issuer (RFC 4514 text), not_before and not_after (ISO 8601, UTC), lifetime in seconds,
     expired, key_type (ecdsa, rsa or other) and trusted (by the system's own store).
-    Raises CryptographyMissing.
+    Raises CryptographyMissingError.
     """
     if not os.path.exists(fullchain):
         return None
     if not HAS_CRYPTOGRAPHY:
-        raise CryptographyMissing
+        raise CryptographyMissingError
     result: dict[str, Any] = {"fullchain": fullchain, "key": key, "usable": False, "problem": None}
     try:
         with open(fullchain, "rb") as handle:

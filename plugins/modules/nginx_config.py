@@ -12,9 +12,11 @@ short_description: Put one nginx configuration file in force, or leave everythin
 version_added: 0.1.0
 description:
   - Tests the new content with C(nginx -t) inside the host's real configuration before it replaces anything.
-  - Reloads a running nginx and waits until it really works with the new configuration, that is until the master process has started new
+  - Reloads a running nginx and waits until it really works with the new configuration, that is until the master
+    process has started new
     workers. When it hasn't, the old file is put back and the task fails.
-  - Makes sure that nginx serves the certificates that are on disk, and reloads it once where it still serves an older one.
+  - Makes sure that nginx serves the certificates that are on disk, and reloads it once where it still serves an older
+    one.
 author:
   - oCore collection contributors (@ocore)
 options:
@@ -81,7 +83,8 @@ attributes:
     description: Does nothing when the file has this content and nginx serves the certificates on disk.
     support: full
 notes:
-  - While the test runs there is a file C(.ocore-candidate-*) beside O(main), because nginx resolves relative includes from there.
+  - While the test runs there is a file C(.ocore-candidate-*) beside O(main), because nginx resolves relative includes
+    from there.
 """
 
 EXAMPLES = r"""
@@ -319,7 +322,9 @@ class NginxConfig:
                 problem = None if self.module.check_mode else self.reload(master)
                 if problem:
                     self.put_back()
-                    self.fail(f"The new {self.params['dest']} passed the test, but {problem}. The old file is back in its place.")
+                    self.fail(
+                        f"The new {self.params['dest']} passed the test, but {problem}. The old file is back in its place."
+                    )
         if master and not (self.module.check_mode and "reload" in self.actions):
             self.ensure_served(master)
 

@@ -261,7 +261,9 @@ def nginx_sites(
         site["redirect_code"] = 301 if site["canonical"] == names[0] else 302
         site["options"] = dict(options.get(site["slug"], {}))
     served = [
-        {"server_name": site["canonical"], "path": site["tls"]["fullchain"]} for site in sites if site["tls"] is not None
+        {"server_name": site["canonical"], "path": site["tls"]["fullchain"]}
+        for site in sites
+        if site["tls"] is not None
     ]
     return {"sites": sites, "left_out": left_out, "served": served}
 
@@ -342,7 +344,9 @@ def _domain_drift(record: Mapping[str, Any], certificate: Mapping[str, Any] | No
     return drift
 
 
-def _port_drift(record: Mapping[str, Any], site: Mapping[str, Any] | None, listening: Iterable[int]) -> list[dict[str, Any]]:
+def _port_drift(
+    record: Mapping[str, Any], site: Mapping[str, Any] | None, listening: Iterable[int]
+) -> list[dict[str, Any]]:
     drift: list[dict[str, Any]] = []
     open_ports = set(listening)
     status = str(record.get("status") or "").lower()

@@ -14,18 +14,25 @@ from pathlib import Path
 from typing import Any
 
 import crossplane
-import jinja2
 import pytest
 import yaml
+from ansible.parsing.dataloader import DataLoader
+from ansible.plugins.loader import init_plugin_loader
+from ansible.template import Templar, trust_as_template
 
 ROOT = Path(__file__).resolve().parents[2]
 ROLE = ROOT / "roles" / "nginx"
-# The collection is importable from the directory above ansible_collections.
-sys.path.insert(0, str(ROOT.parents[2]))
+# Ansible's own loader makes the collection importable, as in a playbook.
+init_plugin_loader([str(ROOT.parents[2])])
 from ansible_collections.ocore.cloud.plugins.module_utils._nginx import features  # noqa: E402
 from ansible_collections.ocore.cloud.plugins.plugin_utils._sites import nginx_sites  # noqa: E402
 
-GATES = {"old": ("1.18.0", "1.1.1"), "debian12": ("1.22.1", "3.0.17"), "debian13": ("1.26.3", "3.5.4"), "new": ("1.30.6", "3.6.0")}
+GATES = {
+    "old": ("1.18.0", "1.1.1"),
+    "debian12": ("1.22.1", "3.0.17"),
+    "debian13": ("1.26.3", "3.5.4"),
+    "new": ("1.30.6", "3.6.0"),
+}
 VERSIONS = ["14.0", "15.0", "16.0", "17.0", "18.0", "19.0"]
 
 
@@ -40,7 +47,8 @@ def instance(number: int, version: str, workers: int, domains: int, **more: Any)
         "longpolling_port_host": 20001 + 2 * number,
         "limit_time_real": 1200,
         "domains": [
-            {"domain": f"d{index}.{slug}.example.com", "is_primary": index == 1, "dns_status": "verified"} for index in range(domains)
+            {"domain": f"d{index}.{slug}.example.com", "is_primary": index == 1, "dns_status": "verified"}
+            for index in range(domains)
         ],
         # Without a domain of its own an instance still has the generated one.
         "auto_subdomain": f"{slug}.apps.example.com",
@@ -72,22 +80,23 @@ def certificates_for(instances: list[dict[str, Any]], pem: Path) -> dict[str, di
 
 
 def render(instances: list[dict[str, Any]], gate: str, pem: Path, **settings: Any) -> str:
-    """The file as the role renders it (Ansible's template lookup has the same Jinja settings)."""
+    """The file as the role renders it, by Ansible's own templating (plain Jinja differs: a macro may return None here)."""
     variables = yaml.safe_load((ROLE / "defaults" / "main.yml").read_text(encoding="utf-8"))
     variables.update(yaml.safe_load((ROLE / "vars" / "main.yml").read_text(encoding="utf-8")))
     variables.update(settings)
     variables["__nginx_placeholder"] = str(pem)
+    variables = {name: trust_as_template(value) if isinstance(value, str) else value for name, value in variables.items()}
     version, openssl = GATES[gate]
     variables["__nginx_info"] = {"features": features(version, openssl), "ipv6": True, "names_hash_set": False}
-    variables["__nginx_model"] = nginx_sites(instances, certificates_for(instances, pem), variables["nginx_instance_options"])
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(ROLE / "templates"),
-        trim_blocks=True,
-        keep_trailing_newline=True,
-        undefined=jinja2.StrictUndefined,
-        autoescape=False,  # noqa: S701 (nginx configuration, not HTML)
+    variables["__nginx_model"] = nginx_sites(
+        instances, certificates_for(instances, pem), variables["nginx_instance_options"]
     )
-    return environment.get_template("ocore.conf.j2").render(variables)
+    templar = Templar(loader=DataLoader(), variables=variables)
+    text = templar.template(
+        trust_as_template(f"{{{{ lookup('ansible.builtin.template', '{ROLE}/templates/ocore.conf.j2') }}}}")
+    )
+    assert isinstance(text, str)
+    return str(text)
 
 
 @pytest.fixture(scope="session")
@@ -105,7 +114,11 @@ def pem(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def whole(text: str, directory: Path) -> Path:
     """A complete configuration around the rendered file, on ports that need no root."""
-    text = re.sub(r"listen (\[::\]:)?(80|443)\b", lambda match: f"listen {match.group(1) or ''}{18000 + int(match.group(2))}", text)
+    text = re.sub(
+        r"listen (\[::\]:)?(80|443)\b",
+        lambda match: f"listen {match.group(1) or ''}{18000 + int(match.group(2))}",
+        text,
+    )
     path = directory / "nginx.conf"
     path.write_text(
         f"worker_processes auto;\npid {directory}/pid;\nerror_log stderr;\nevents {{}}\nhttp {{\naccess_log off;\n"
@@ -168,9 +181,16 @@ def test_every_kind_of_instance_parses(gate: str, settings: str, pem: Path, tmp_
 
 @pytest.mark.parametrize("settings", SETTINGS)
 @pytest.mark.parametrize("gate", GATES)
-def test_the_security_linter_finds_nothing_of_medium_or_worse(gate: str, settings: str, pem: Path, tmp_path: Path) -> None:
+def test_the_security_linter_finds_nothing_of_medium_or_worse(
+    gate: str, settings: str, pem: Path, tmp_path: Path
+) -> None:
     path = whole(render(matrix(), gate, pem, **SETTINGS[settings]), tmp_path)
-    result = subprocess.run([str(Path(sys.executable).with_name("gixy")), "-f", "json", "-ll", str(path)], check=False, capture_output=True, text=True)
+    result = subprocess.run(
+        [str(Path(sys.executable).with_name("gixy")), "-f", "json", "-ll", str(path)],
+        check=False,
+        capture_output=True,
+        text=True,
+    )
     issues = json.loads(result.stdout or "[]")
     assert [f"{issue['plugin']}: {issue['summary']}\n{issue['config']}" for issue in issues] == []
 
@@ -191,12 +211,16 @@ def test_nginx_itself_accepts_every_kind_of_instance(settings: str, pem: Path, t
 @pytest.mark.parametrize("workers", [0, 2])
 def test_live_channel_by_version_and_workers(version: str, workers: int, pem: Path, tmp_path: Path) -> None:
     path = whole(render([instance(1, version, workers, 1, with_certificate=True)], "debian12", pem), tmp_path)
-    server = next(block for block in servers(path, "d0.i1.example.com") if first_args(block["block"], "ssl_certificate"))
+    server = next(
+        block for block in servers(path, "d0.i1.example.com") if first_args(block["block"], "ssl_certificate")
+    )
     expected = "/longpolling" if version in ("14.0", "15.0") else "/websocket"
     paths = [item["args"][-1] for item in server["block"] if item["directive"] == "location"]
     assert expected in paths
     assert {"/longpolling", "/websocket"} - {expected} - set(paths)
-    upstream = next(block for block in blocks(path) if block["directive"] == "upstream" and block["args"] == ["ocore_i1_live"])
+    upstream = next(
+        block for block in blocks(path) if block["directive"] == "upstream" and block["args"] == ["ocore_i1_live"]
+    )
     assert first_args(upstream["block"], "server") == [f"127.0.0.1:{20003 if workers else 20002}"]
 
 
@@ -236,7 +260,20 @@ def test_acme_location_is_in_every_server_and_open_to_all(pem: Path, tmp_path: P
         assert first_args(location["block"], "allow") == ["all"]
 
 
-HOSTILE = ["x;", "a b", "shop}", "$host", "a\nb", "../x", "x' y", "#x", "é.example.com", "*.example.com", "-a.example.com", "a_b.example.com"]
+HOSTILE = [
+    "x;",
+    "a b",
+    "shop}",
+    "$host",
+    "a\nb",
+    "../x",
+    "x' y",
+    "#x",
+    "é.example.com",
+    "*.example.com",
+    "-a.example.com",
+    "a_b.example.com",
+]
 
 
 @pytest.mark.parametrize("text", HOSTILE)
@@ -246,10 +283,21 @@ def test_hostile_values_never_reach_the_file(text: str, pem: Path, tmp_path: Pat
         {**instance(2, "17.0", 2, 1), "slug": text},
         {**instance(3, "17.0", 2, 1), "domains": [{"domain": text}], "auto_subdomain": text},
         {**instance(4, "17.0", 2, 1), "http_port_host": text},
-        {**instance(5, text, 2, 1), "workers": text, "longpolling_port_host": text, "limit_time_real": text, "status": text},
+        {
+            **instance(5, text, 2, 1),
+            "workers": text,
+            "longpolling_port_host": text,
+            "limit_time_real": text,
+            "status": text,
+        },
     ]
     rendered = render([good, *bad], "debian13", pem)
-    names = {name for block in blocks(whole(rendered, tmp_path)) if block["directive"] == "server" for name in first_args(block["block"], "server_name")}
+    names = {
+        name
+        for block in blocks(whole(rendered, tmp_path))
+        if block["directive"] == "server"
+        for name in first_args(block["block"], "server_name")
+    }
     assert names <= {"_", "d0.i1.example.com", "i1.apps.example.com", "d0.i5.example.com", "i5.apps.example.com"}
 
 
