@@ -242,7 +242,7 @@ def wanted_window_line(lifetime: int, version: tuple[int, ...]) -> str | None:
     """The line of the renewal file that this certbot needs, or None when it does the right thing by itself."""
     if version >= WINDOW_BY_LIFETIME:
         return None
-    return f"renew_before_expiry = {max(renewal_window(lifetime) // 3600, 1)} hours"
+    return f"renew_before_expiry = {max(round(renewal_window(lifetime) / 3600), 1)} hours"
 
 
 def with_window_line(text: str, line: str | None) -> str:
