@@ -65,8 +65,8 @@ def directive_elsewhere(dump: str, directive: str, own_file: str) -> bool:
 def candidate_main(main_text: str, conf_dir: str, dest: str, candidate: str, without: list[str]) -> str | None:
     """The main configuration with ``candidate`` in the place of ``dest`` and the files of ``without`` left out.
 
-    Every include whose pattern concerns one of them is written out file by file; the rest stays as it is. None when no include
-    of the main file takes in ``dest``.
+    Every include whose pattern concerns one of them is written out file by file; the rest stays as it is. None when no
+    include of the main file takes in ``dest``.
     """
     reached = False
 

@@ -117,7 +117,8 @@ options:
     default: fail
 attributes:
   check_mode:
-    description: Can run in check mode without changing anything. Names are fetched then too, with a passing file in O(webroot).
+    description:
+      - Can run in check mode without changing anything. Names are fetched then too, with a passing file in O(webroot).
     support: full
   diff_mode:
     description: Shows names, server and key type per certificate before and after.
@@ -199,7 +200,13 @@ certificates:
       type: str
       returned: when O(ignore:state=failed)
   sample:
-    - {name: shop, state: issued, why: [there is none], domains: [shop.example.com], left_out: {}, not_after: "2027-02-20T10:00:00+00:00", serial: 3A}
+    - name: shop
+      state: issued
+      why: [there is none]
+      domains: [shop.example.com]
+      left_out: {}
+      not_after: "2027-02-20T10:00:00+00:00"
+      serial: 3A
 """
 
 import http.client
@@ -234,7 +241,7 @@ _DOMAIN = re.compile(r"(?=.{1,253}$)(?:(?!-)[a-z0-9-]{1,63}(?<!-)\.)+(?!-)[a-z0-
 
 
 def renewal_window(lifetime: int) -> int:
-    """Seconds before the end at which a certificate of this lifetime (seconds) is due: a third, under ten days half of it."""
+    """Seconds before the end when a certificate of this lifetime (seconds) is due: a third, under ten days a half."""
     return lifetime // 2 if lifetime < SHORT_LIFETIME else lifetime // 3
 
 
@@ -268,8 +275,8 @@ def differences(
 ) -> list[str]:
     """Why the certificate on disk isn't the wanted one, as sentences; empty when it is.
 
-    ``current`` is what :func:`read_certificate` says plus the key server, or None. ``tolerated`` names may be in it or not: one that was
-    fine when the certificate was issued and is not now is no reason to issue it again.
+    ``current`` is what :func:`read_certificate` says plus the key server, or None. ``tolerated`` names may be in it or
+    not: one that was fine when the certificate was issued and is not now is no reason to issue it again.
     """
     if current is None:
         return ["there is none"]
@@ -365,7 +372,7 @@ class Reconciler:
         self.changed = False
         self._version: tuple[int, ...] | None = None
 
-    # -- reading ---------------------------------------------------------------------------------------------------------
+    # -- reading ---------------------------------------------------------------------------------------------
 
     def _text(self, *parts: str) -> str:
         try:
@@ -400,7 +407,7 @@ class Reconciler:
             handle.write(text)
         os.replace(partial, path)
 
-    # -- certbot ---------------------------------------------------------------------------------------------------------
+    # -- certbot ---------------------------------------------------------------------------------------------
 
     def run_certbot(self, arguments: list[str]) -> tuple[int, str]:
         """Run certbot, waiting while another one runs. Returns its exit code and what it said."""
@@ -438,8 +445,8 @@ class Reconciler:
             return None
         kept = "The certificate that was there is unchanged." if self.read(name) else "There is still no certificate."
         return (
-            f"certbot couldn't issue '{name}' for {', '.join(domains)} from {self.params['server']} (exit code {rc}). {kept} "
-            f"It said: {said[-1500:]}"
+            f"certbot couldn't issue '{name}' for {', '.join(domains)} from {self.params['server']} (exit code {rc}). "
+            f"{kept} It said: {said[-1500:]}"
         )
 
     def delete(self, name: str) -> str | None:
@@ -459,7 +466,7 @@ class Reconciler:
             self._write(path, wanted)
         return True
 
-    # -- names -----------------------------------------------------------------------------------------------------------
+    # -- names -----------------------------------------------------------------------------------------------
 
     def unreachable(self, names: list[str]) -> dict[str, str]:
         """Names that don't lead to this host, with the reason. Fetches them side by side."""
@@ -483,12 +490,12 @@ class Reconciler:
                 )
         finally:
             os.unlink(path)
-        return {name: why for name, why in zip(names, answers) if why}
+        return {name: why for name, why in zip(names, answers) if why}  # noqa: B905 (Python 3.8 on hosts)
 
-    # -- the plan --------------------------------------------------------------------------------------------------------
+    # -- the plan --------------------------------------------------------------------------------------------
 
     def reconcile(self, wanted: list[dict[str, Any]]) -> None:
-        now = datetime.now(timezone.utc)
+        now = datetime.now(timezone.utc)  # noqa: UP017
         current = {item["name"]: self.read(item["name"]) for item in wanted}
 
         def reasons(item: dict[str, Any], domains: list[str]) -> list[str]:
@@ -639,7 +646,10 @@ def input_problem(wanted: list[dict[str, Any]]) -> str | None:
         seen.add(name)
         for domain in item["domains"]:
             if domain.startswith("*."):
-                return f"'{domain}' of certificate '{name}': a wildcard can't be proven over HTTP. Name each host. Nothing was done."
+                return (
+                    f"'{domain}' of certificate '{name}': a wildcard can't be proven over HTTP. Name each host. "
+                    "Nothing was done."
+                )
             if not _DOMAIN.fullmatch(domain):
                 return f"'{domain}' of certificate '{name}' is not a host name. Nothing was done."
         if len(set(item["domains"])) != len(item["domains"]):

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: oCore collection contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The nginx template for every kind of instance: it parses, a security linter has nothing to say, and nginx takes it."""
+"""The nginx template for every kind of instance: it parses, a security linter is silent, and nginx takes it."""
 
 from __future__ import annotations
 
@@ -80,12 +80,14 @@ def certificates_for(instances: list[dict[str, Any]], pem: Path) -> dict[str, di
 
 
 def render(instances: list[dict[str, Any]], gate: str, pem: Path, **settings: Any) -> str:
-    """The file as the role renders it, by Ansible's own templating (plain Jinja differs: a macro may return None here)."""
+    """The file as the role renders it, by Ansible's own templating (in plain Jinja an empty macro isn't None)."""
     variables = yaml.safe_load((ROLE / "defaults" / "main.yml").read_text(encoding="utf-8"))
     variables.update(yaml.safe_load((ROLE / "vars" / "main.yml").read_text(encoding="utf-8")))
     variables.update(settings)
     variables["__nginx_placeholder"] = str(pem)
-    variables = {name: trust_as_template(value) if isinstance(value, str) else value for name, value in variables.items()}
+    variables = {
+        name: trust_as_template(value) if isinstance(value, str) else value for name, value in variables.items()
+    }
     version, openssl = GATES[gate]
     variables["__nginx_info"] = {"features": features(version, openssl), "ipv6": True, "names_hash_set": False}
     variables["__nginx_model"] = nginx_sites(
@@ -104,8 +106,24 @@ def pem(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A key and a self-signed certificate in one file."""
     path = tmp_path_factory.mktemp("tls") / "pair.pem"
     subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
-        + ["-subj", "/CN=test", "-keyout", path, "-out", path],
+        [
+            "openssl",
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:prime256v1",
+            "-nodes",
+            "-days",
+            "2",
+            "-subj",
+            "/CN=test",
+            "-keyout",
+            path,
+            "-out",
+            path,
+        ],
         check=True,
         capture_output=True,
     )
@@ -236,8 +254,16 @@ def test_every_proxied_location_has_the_whole_set_of_forwarded_headers(gate: str
             proxied += 1
             names = [item["args"][0] for item in location["block"] if item["directive"] == "proxy_set_header"]
             assert sorted(names) == sorted(
-                ["Host", "X-Forwarded-Host", "X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Port", "X-Real-IP"]
-                + ["Upgrade", "Connection"]
+                [
+                    "Host",
+                    "X-Forwarded-Host",
+                    "X-Forwarded-For",
+                    "X-Forwarded-Proto",
+                    "X-Forwarded-Port",
+                    "X-Real-IP",
+                    "Upgrade",
+                    "Connection",
+                ]
             )
     assert proxied > 100
 

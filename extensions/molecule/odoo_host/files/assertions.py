@@ -1,6 +1,8 @@
 # SPDX-FileCopyrightText: oCore collection contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a browser, an ACME server and an attacker see of the provisioned host. Runs on the host itself, standard library only.
+# ruff: noqa: PT009, PT027 (unittest, because the hosts have no pytest)
+"""What a browser, an ACME server and an attacker see of the provisioned host. Runs on the host itself, standard
+library only.
 
 python3 assertions.py -v               runs all
 python3 assertions.py -v CLASS.test    runs one
@@ -40,7 +42,14 @@ class Plain(http.client.HTTPConnection):
         self.sock = socket.create_connection(("127.0.0.1", 80), timeout=10)
 
 
-def ask(name: str, path: str = "/", method: str = "GET", tls: bool = True, body: str | None = None, source: str = "127.0.0.1"):
+def ask(
+    name: str,
+    path: str = "/",
+    method: str = "GET",
+    tls: bool = True,
+    body: str | None = None,
+    source: str = "127.0.0.1",
+):
     connection = (Tls if tls else Plain)(name, source_address=(source, 0))
     try:
         connection.request(method, path, body=body)
@@ -86,7 +95,9 @@ class BrowsersPath(unittest.TestCase):
     def test_http_redirects_to_https_on_the_primary_domain(self) -> None:
         for name in ("shop.example.test", "www.shop.example.test"):
             answer, _text = ask(name, "/odoo/x?a=1&b=2", tls=False)
-            self.assertEqual((answer.status, answer.headers["Location"]), (301, "https://shop.example.test/odoo/x?a=1&b=2"))
+            self.assertEqual(
+                (answer.status, answer.headers["Location"]), (301, "https://shop.example.test/odoo/x?a=1&b=2")
+            )
 
     def test_https_on_another_domain_redirects_to_the_primary_one(self) -> None:
         answer, _text = ask("www.shop.example.test", "/odoo?a=1")
@@ -105,7 +116,10 @@ class BrowsersPath(unittest.TestCase):
     def test_http2_is_offered(self) -> None:
         context = ssl.create_default_context()
         context.set_alpn_protocols(["h2", "http/1.1"])
-        with socket.create_connection(("127.0.0.1", 443)) as raw, context.wrap_socket(raw, server_hostname="shop.example.test") as tls:
+        with (
+            socket.create_connection(("127.0.0.1", 443)) as raw,
+            context.wrap_socket(raw, server_hostname="shop.example.test") as tls,
+        ):
             self.assertEqual(tls.selected_alpn_protocol(), "h2")
 
     def test_tls_below_1_2_is_refused(self) -> None:
@@ -143,13 +157,23 @@ class LiveChannel(unittest.TestCase):
 
 class Headers(unittest.TestCase):
     def test_all_forwarded_headers_arrive_on_every_location(self) -> None:
-        paths = ("/", "/web/static/x.css", "/web/login", "/de/web/login", "/jsonrpc", "/json/2/res.partner", "/websocket/health")
+        paths = (
+            "/",
+            "/web/static/x.css",
+            "/web/login",
+            "/de/web/login",
+            "/jsonrpc",
+            "/json/2/res.partner",
+            "/websocket/health",
+        )
         for path in paths:
             _answer, text = ask("shop.example.test", path)
             headers = json.loads(text)["headers"]
             self.assertEqual(set(FORWARDED) - set(headers), set(), path)
             self.assertEqual(headers["host"], "shop.example.test", path)
-            self.assertEqual((headers["x-forwarded-host"], headers["x-forwarded-proto"]), ("shop.example.test", "https"), path)
+            self.assertEqual(
+                (headers["x-forwarded-host"], headers["x-forwarded-proto"]), ("shop.example.test", "https"), path
+            )
 
     def test_exactly_one_hsts_header_on_every_kind_of_answer(self) -> None:
         cases = (
@@ -164,7 +188,9 @@ class Headers(unittest.TestCase):
         )
         for name, path, status in cases:
             answer, _text = ask(name, path)
-            self.assertEqual((answer.status, answer.headers.get_all("Strict-Transport-Security")), (status, [HSTS]), name + path)
+            self.assertEqual(
+                (answer.status, answer.headers.get_all("Strict-Transport-Security")), (status, [HSTS]), name + path
+            )
 
     def test_no_hsts_over_plain_http(self) -> None:
         answer, _text = ask("shop.example.test", tls=False)
@@ -205,7 +231,13 @@ class Challenge(unittest.TestCase):
 
     def test_the_challenge_path_works_on_every_server(self) -> None:
         path = f"/.well-known/acme-challenge/{self.token}"
-        plain = ("unknown.example.test", "shop.example.test", "www.shop.example.test", "halted.example.test", "down.example.test")
+        plain = (
+            "unknown.example.test",
+            "shop.example.test",
+            "www.shop.example.test",
+            "halted.example.test",
+            "down.example.test",
+        )
         for name in plain:
             answer, text = ask(name, path, tls=False)
             self.assertEqual((answer.status, text), (200, "proof"), f"http {name}")
@@ -234,7 +266,13 @@ class Abuse(unittest.TestCase):
         self.assertEqual(answer.status, 200)
 
     def test_the_database_manager_is_closed(self) -> None:
-        for path in ("/web/database/manager", "/web/database/selector", "/web/database", "//web//database/manager", "/web/%64atabase/manager"):
+        for path in (
+            "/web/database/manager",
+            "/web/database/selector",
+            "/web/database",
+            "//web//database/manager",
+            "/web/%64atabase/manager",
+        ):
             self.assertEqual(ask("shop.example.test", path)[0].status, 403, path)
         self.assertEqual(ask("shop.example.test", "/xmlrpc/2/db", method="POST", body="x")[0].status, 403)
 

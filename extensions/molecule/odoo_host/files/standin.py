@@ -4,9 +4,10 @@
 
     standin.py NAME HTTP_PORT [LIVE_PORT]
 
-Every request is answered with a JSON object that says who answered, on which port, and which headers arrived. As in Odoo, a
-WebSocket is accepted on the live port when there is one (workers > 0) and refused with 500 on the HTTP port then; without a live
-port the HTTP port accepts it. The WebSocket echoes text frames. /status/NNN answers with that status.
+Every request is answered with a JSON object that says who answered, on which port, and which headers arrived. As in
+Odoo, a WebSocket is accepted on the live port when there is one (workers > 0) and refused with 500 on the HTTP port
+then; without a live port the HTTP port accepts it. The WebSocket echoes text frames. /status/NNN answers with that
+status.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ async def echo_frames(reader: asyncio.StreamReader, writer: asyncio.StreamWriter
             return
 
 
-def handler(port: str):  # noqa: ANN201
+def handler(port: str):
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             await answer(reader, writer, port)
@@ -57,7 +58,8 @@ async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, por
     status = "200 OK"
     if headers.get("upgrade", "").lower() == "websocket":
         if port == ACCEPTS:
-            accept = base64.b64encode(hashlib.sha1((headers["sec-websocket-key"] + MAGIC).encode()).digest()).decode()
+            digest = hashlib.sha1((headers["sec-websocket-key"] + MAGIC).encode()).digest()  # noqa: S324 (RFC 6455)
+            accept = base64.b64encode(digest).decode()
             writer.write(
                 "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
                 f"Sec-WebSocket-Accept: {accept}\r\nX-Standin: {NAME} {port}\r\n"
@@ -79,7 +81,10 @@ async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, por
 
 
 async def main() -> None:
-    servers = [await asyncio.start_server(handler(port), "127.0.0.1", int(port)) for port in filter(None, [HTTP_PORT, LIVE_PORT])]
+    servers = [
+        await asyncio.start_server(handler(port), "127.0.0.1", int(port))
+        for port in filter(None, [HTTP_PORT, LIVE_PORT])
+    ]
     await asyncio.gather(*(server.serve_forever() for server in servers))
 
 

@@ -102,7 +102,18 @@ def test_host_name(value: object, name: str | None) -> None:
 
 @pytest.mark.parametrize(
     ("value", "port"),
-    [(1, 1), (65535, 65535), ("8069", 8069), (0, None), (65536, None), (True, None), (8069.0, None), ("80 ", None), ("٣", None), (None, None)],
+    [
+        (1, 1),
+        (65535, 65535),
+        ("8069", 8069),
+        (0, None),
+        (65536, None),
+        (True, None),
+        (8069.0, None),
+        ("80 ", None),
+        ("٣", None),
+        (None, None),
+    ],
 )
 def test_port_number(value: object, port: int | None) -> None:
     assert port_number(value) == port
@@ -110,7 +121,17 @@ def test_port_number(value: object, port: int | None) -> None:
 
 @pytest.mark.parametrize(
     ("value", "major"),
-    [("17.0", 17), (17, 17), (17.0, 17), ("saas-17.4", 17), ("saas~18.1", 18), ("17.0-20260101", 17), ("master", None), (None, None), (True, None)],
+    [
+        ("17.0", 17),
+        (17, 17),
+        (17.0, 17),
+        ("saas-17.4", 17),
+        ("saas~18.1", 18),
+        ("17.0-20260101", 17),
+        ("master", None),
+        (None, None),
+        (True, None),
+    ],
 )
 def test_odoo_major(value: object, major: int | None) -> None:
     assert odoo_major(value) == major
@@ -144,7 +165,9 @@ def test_a_missing_live_port_is_reported_only_with_workers() -> None:
     assert site["notes"] == []
 
 
-@pytest.mark.parametrize(("limit", "timeout"), [(1200, 1230), (None, 150), (0, 150), (-5, 150), ("60; x", 150), (True, 150), (10**9, 150)])
+@pytest.mark.parametrize(
+    ("limit", "timeout"), [(1200, 1230), (None, 150), (0, 150), (-5, 150), ("60; x", 150), (True, 150), (10**9, 150)]
+)
 def test_read_timeout_follows_limit_time_real(limit: object, timeout: int) -> None:
     [site], _left_out = resolve([record(limit_time_real=limit)])
     assert site["read_timeout"] == timeout
@@ -159,7 +182,13 @@ def test_the_primary_name_comes_first_then_own_then_generated_ones() -> None:
         {"domain": "A.example.com."},
     ]
     [site], _left_out = resolve([record(domains=domains, auto_subdomain="shop.apps.example.com")])
-    assert site["names"] == ["main.example.com", "a.example.com", "z.example.com", "auto.apps.example.com", "shop.apps.example.com"]
+    assert site["names"] == [
+        "main.example.com",
+        "a.example.com",
+        "z.example.com",
+        "auto.apps.example.com",
+        "shop.apps.example.com",
+    ]
 
 
 def test_an_auto_subdomain_that_is_a_label_needs_the_zone() -> None:
@@ -172,11 +201,18 @@ def test_an_auto_subdomain_that_is_a_label_needs_the_zone() -> None:
 def test_the_older_instance_keeps_a_domain_that_two_want_whatever_the_order() -> None:
     old = record("zeta", created_at="2026-01-01T00:00:00Z", domains=[{"domain": "x.example.com"}])
     new = record(
-        "alpha", created_at="2026-02-01T00:00:00Z", http_port_host=1, longpolling_port_host=2, domains=[{"domain": "x.example.com"}, {"domain": "y.example.com"}]
+        "alpha",
+        created_at="2026-02-01T00:00:00Z",
+        http_port_host=1,
+        longpolling_port_host=2,
+        domains=[{"domain": "x.example.com"}, {"domain": "y.example.com"}],
     )
     for order in ([old, new], [new, old]):
         sites, _left_out = resolve(order)
-        assert {site["slug"]: site["names"] for site in sites} == {"zeta": ["x.example.com"], "alpha": ["y.example.com"]}
+        assert {site["slug"]: site["names"] for site in sites} == {
+            "zeta": ["x.example.com"],
+            "alpha": ["y.example.com"],
+        }
         assert sites[0]["notes"] == ["domain 'x.example.com' already belongs to instance 'zeta'"]
 
 
@@ -225,15 +261,27 @@ def test_a_slug_given_twice_is_served_once() -> None:
 
 @pytest.mark.parametrize("status", ["removing", "Deleting", "DELETED"])
 def test_an_instance_that_goes_is_removed_and_frees_its_name(status: str) -> None:
-    sites, [left_out] = resolve([record(status=status, created_at="1"), record("new", domains=[{"domain": "shop.example.com"}])])
+    sites, [left_out] = resolve(
+        [record(status=status, created_at="1"), record("new", domains=[{"domain": "shop.example.com"}])]
+    )
     assert [site["slug"] for site in sites] == ["new"]
     assert left_out["removed"] is True
 
 
 def test_only_covered_names_get_https_and_the_first_covered_one_is_canonical() -> None:
-    item = record(domains=[{"domain": "main.example.com", "is_primary": True}, {"domain": "b.example.com"}, {"domain": "c.example.com"}])
+    item = record(
+        domains=[
+            {"domain": "main.example.com", "is_primary": True},
+            {"domain": "b.example.com"},
+            {"domain": "c.example.com"},
+        ]
+    )
     [site] = nginx_sites([item], {"shop": certificate("b.example.com", "c.example.com")})["sites"]
-    assert (site["canonical"], site["redirect_code"], site["tls_names"]) == ("b.example.com", 302, ["b.example.com", "c.example.com"])
+    assert (site["canonical"], site["redirect_code"], site["tls_names"]) == (
+        "b.example.com",
+        302,
+        ["b.example.com", "c.example.com"],
+    )
     [site] = nginx_sites([item], {"shop": certificate("main.example.com")})["sites"]
     assert (site["canonical"], site["redirect_code"]) == ("main.example.com", 301)
     assert "the certificate doesn't cover 'b.example.com'" in site["notes"]
@@ -246,7 +294,9 @@ def test_a_wildcard_certificate_covers_one_label() -> None:
 
 
 def test_an_unusable_certificate_is_not_rendered() -> None:
-    model = nginx_sites([record()], {"shop": {"usable": False, "problem": "the key doesn't fit", "names": ["shop.example.com"]}})
+    model = nginx_sites(
+        [record()], {"shop": {"usable": False, "problem": "the key doesn't fit", "names": ["shop.example.com"]}}
+    )
     assert model["sites"][0]["tls"] is None
     assert model["sites"][0]["notes"] == ["the certificate can't be used: the key doesn't fit"]
     assert model["served"] == []
@@ -260,7 +310,12 @@ def test_maintenance_by_option() -> None:
 def test_certificates_wanted() -> None:
     wanted = site_certificates(
         [
-            record(domains=[{"domain": "a.example.com", "dns_status": "verified"}, {"domain": "b.example.com", "dns_status": "PENDING"}]),
+            record(
+                domains=[
+                    {"domain": "a.example.com", "dns_status": "verified"},
+                    {"domain": "b.example.com", "dns_status": "PENDING"},
+                ]
+            ),
             record("noport", http_port_host=None),
             record("gone", status="deleted"),
             record("Bad"),
@@ -274,7 +329,11 @@ def test_certificates_wanted() -> None:
 
 
 def test_instance_ports() -> None:
-    assert instance_ports([record(), record(http_port_host="7", longpolling_port_host=None), {}, "x"]) == [7, 20000, 20001]
+    assert instance_ports([record(), record(http_port_host="7", longpolling_port_host=None), {}, "x"]) == [
+        7,
+        20000,
+        20001,
+    ]
 
 
 def report(item: dict[str, Any], found: dict[str, Any] | None = None, **more: Any) -> dict[str, Any]:
@@ -300,7 +359,11 @@ def test_report_of_a_served_instance() -> None:
 
 
 def test_report_says_why_an_instance_is_not_served() -> None:
-    entry = report(record(), None, orders=[{"name": "shop", "left_out": {"shop.example.com": "not reachable"}, "error": "certbot failed"}])
+    entry = report(
+        record(),
+        None,
+        orders=[{"name": "shop", "left_out": {"shop.example.com": "not reachable"}, "error": "certbot failed"}],
+    )
     assert entry["served"] is False
     assert entry["reasons"] == ["there is no certificate yet", "'shop.example.com': not reachable", "certbot failed"]
 
@@ -311,7 +374,11 @@ def test_report_says_why_an_instance_is_not_served() -> None:
         ({"ssl_status": "active"}, certificate("shop.example.com"), []),
         ({"ssl_status": "active"}, None, [("ssl_status", "active", "none")]),
         ({"ssl_status": "pending"}, certificate("shop.example.com"), [("ssl_status", "pending", "active")]),
-        ({"ssl_status": "active"}, certificate("shop.example.com", expired=True), [("ssl_status", "active", "expired")]),
+        (
+            {"ssl_status": "active"},
+            certificate("shop.example.com", expired=True),
+            [("ssl_status", "active", "expired")],
+        ),
         ({"ssl_expires_at": "2027-01-01T12:00:00Z"}, certificate("shop.example.com"), []),
         ({"ssl_expires_at": "2027-01-01"}, certificate("shop.example.com"), []),
         (
@@ -323,7 +390,9 @@ def test_report_says_why_an_instance_is_not_served() -> None:
         ({"ssl_expires_at": "soon", "ssl_status": None}, None, []),
     ],
 )
-def test_drift_of_certificates(told: dict[str, Any], found: dict[str, Any] | None, expected: list[tuple[Any, ...]]) -> None:
+def test_drift_of_certificates(
+    told: dict[str, Any], found: dict[str, Any] | None, expected: list[tuple[Any, ...]]
+) -> None:
     entry = report(record(domains=[{"domain": "shop.example.com", **told}]), found)
     assert [(drift["field"], drift["ocore"], drift["host"]) for drift in entry["drift"]] == expected
 

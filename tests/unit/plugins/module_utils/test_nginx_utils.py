@@ -29,7 +29,11 @@ configure arguments: --prefix=/usr/share/nginx --conf-path=/etc/nginx/nginx.conf
 
 def test_build_of_debian_12() -> None:
     build = parse_build(DEBIAN12)
-    assert (build["version"], build["openssl"], build["arguments"]["pid-path"]) == ("1.22.1", "3.0.17", "/run/nginx.pid")
+    assert (build["version"], build["openssl"], build["arguments"]["pid-path"]) == (
+        "1.22.1",
+        "3.0.17",
+        "/run/nginx.pid",
+    )
 
 
 def test_build_without_a_running_version() -> None:
@@ -47,7 +51,11 @@ def test_unreadable_build() -> None:
         ("1.18.0", "1.1.1", set()),
         ("1.22.1", "3.0.17", {"proxy_cookie_flags", "ssl_reject_handshake"}),
         ("1.25.0", "3.0.17", {"proxy_cookie_flags", "ssl_reject_handshake", "safe_session_tickets"}),
-        ("1.26.3", "3.5.4", {"proxy_cookie_flags", "ssl_reject_handshake", "safe_session_tickets", "http2_directive", "hybrid_curve"}),
+        (
+            "1.26.3",
+            "3.5.4",
+            {"proxy_cookie_flags", "ssl_reject_handshake", "safe_session_tickets", "http2_directive", "hybrid_curve"},
+        ),
         ("1.26.3", None, {"proxy_cookie_flags", "ssl_reject_handshake", "safe_session_tickets", "http2_directive"}),
     ],
 )
@@ -60,7 +68,7 @@ def test_everything_is_on_in_a_new_nginx() -> None:
 
 
 def test_a_directive_counts_only_in_other_files() -> None:
-    dump = "# configuration file /etc/nginx/nginx.conf:\nhttp {\n  # big_one 1;\n}\n# configuration file /own.conf:\nbig_one 2;\n"
+    dump = "# configuration file /nginx.conf:\nhttp {\n  # big_one 1;\n}\n# configuration file /own.conf:\nbig_one 2;\n"
     assert not directive_elsewhere(dump, "big_one", "/own.conf")
     assert directive_elsewhere(dump, "big_one", "/other.conf")
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Certificates on disk and a list of wanted ones: when certbot is called, with what, and what is left alone.
 
-certbot is a small program here that does what it is told with real files, so that the module's own reading and writing is real.
+certbot is a small program here that does what it is told with real files: the module's own reading and writing is real.
 The order itself against a real ACME server is tested on the test hosts.
 """
 
@@ -15,7 +15,7 @@ import stat
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -45,12 +45,13 @@ if (state / ("fail-" + name)).exists():
 if arguments[0] == "delete":
     shutil.rmtree(config / "live" / name); (config / "renewal" / (name + ".conf")).unlink(); sys.exit()
 domains = [arguments[i + 1] for i, item in enumerate(arguments) if item == "--domain"]
-subprocess.run([sys.executable, {maker!r}, str(config), name, option("--server"), option("--key-type"), "90", *domains], check=True)
+command = [sys.executable, {maker!r}, str(config), name, option("--server"), option("--key-type"), "90", *domains]
+subprocess.run(command, check=True)
 """
 
 MAKER = """
 import pathlib, sys
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
@@ -58,19 +59,22 @@ config, name, server, key_type, days, *domains = sys.argv[1:]
 age = float(days.partition("/")[2] or 0)
 days = float(days.partition("/")[0])
 key = ec.generate_private_key(ec.SECP256R1()) if key_type == "ecdsa" else rsa.generate_private_key(65537, 2048)
-start = datetime.now(timezone.utc) - timedelta(days=age)
+start = datetime.now(UTC) - timedelta(days=age)
 subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, domains[0])])
 builder = x509.CertificateBuilder().subject_name(subject).issuer_name(subject).public_key(key.public_key())
-builder = builder.serial_number(x509.random_serial_number()).not_valid_before(start).not_valid_after(start + timedelta(days=days))
+builder = builder.serial_number(x509.random_serial_number()).not_valid_before(start)
+builder = builder.not_valid_after(start + timedelta(days=days))
 builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName(item) for item in domains]), critical=False)
 live = pathlib.Path(config) / "live" / name
 live.mkdir(parents=True, exist_ok=True)
 pem = serialization.Encoding.PEM
 (live / "fullchain.pem").write_bytes(builder.sign(key, hashes.SHA256()).public_bytes(pem))
-(live / "privkey.pem").write_bytes(key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))
+plain = serialization.NoEncryption()
+(live / "privkey.pem").write_bytes(key.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain))
 renewal = pathlib.Path(config) / "renewal"
 renewal.mkdir(exist_ok=True)
-(renewal / (name + ".conf")).write_text(f"# renew_before_expiry = 30 days\\nversion = 2.1.0\\n[renewalparams]\\nserver = {server}\\n")
+text = f"# renew_before_expiry = 30 days\\nversion = 2.1.0\\n[renewalparams]\\nserver = {server}\\n"
+(renewal / (name + ".conf")).write_text(text)
 """
 
 
@@ -92,7 +96,9 @@ class Host:
         monkeypatch.setenv("PATH", f"{certbot.parent}:/usr/bin:/bin")
         monkeypatch.setattr(module.time, "sleep", lambda _seconds: None)
 
-    def certificate(self, name: str, *domains: str, server: str = SERVER, key_type: str = "ecdsa", days: str = "90") -> None:
+    def certificate(
+        self, name: str, *domains: str, server: str = SERVER, key_type: str = "ecdsa", days: str = "90"
+    ) -> None:
         """Put a certificate there. days: lifetime, or lifetime/age."""
         import subprocess
 
@@ -179,7 +185,11 @@ def test_a_certificate_outside_its_window_is_left_alone(host: Host, days: str) -
 
 
 @pytest.mark.parametrize(
-    ("names", "why"), [(("a.example.com", "b.example.com"), "it lacks b.example.com"), (("a.example.com",), "it has x.example.com too many")]
+    ("names", "why"),
+    [
+        (("a.example.com", "b.example.com"), "it lacks b.example.com"),
+        (("a.example.com",), "it has x.example.com too many"),
+    ],
 )
 def test_a_changed_list_of_names_orders_once(host: Host, names: tuple[str, ...], why: str) -> None:
     host.certificate("shop", "a.example.com", *(["x.example.com"] if "many" in why else []))
@@ -228,7 +238,14 @@ def test_one_failing_certificate_does_not_stop_the_others(host: Host) -> None:
     result = host.run(wanted("bad", "bad.example.com"), wanted("good", "good.example.com"))
     assert result["failed"] is True
     assert states(result) == {"bad": "failed", "good": "issued"}
-    for part in ("1 of 2", "'bad'", "bad.example.com", SERVER, "There is still no certificate", "Some challenges have failed"):
+    for part in (
+        "1 of 2",
+        "'bad'",
+        "bad.example.com",
+        SERVER,
+        "There is still no certificate",
+        "Some challenges have failed",
+    ):
         assert part in result["msg"]
 
 
@@ -402,7 +419,9 @@ def test_a_bad_name_is_left_out_and_the_others_are_issued(host: Host, web: Calla
         result = host.run(item, check_names=True, check_address=address, check_mode=check_mode)
         assert (result["changed"], host.orders()) == (False, [])
     web({})
-    assert host.run(item, check_names=True, check_address=address)["certificates"][0]["why"] == ["it lacks x.example.com, y.example.com"]
+    assert host.run(item, check_names=True, check_address=address)["certificates"][0]["why"] == [
+        "it lacks x.example.com, y.example.com"
+    ]
     assert host.ordered() == ["shop"]
 
 
@@ -419,10 +438,14 @@ def test_a_name_that_went_bad_is_no_reason_to_order(host: Host, web: Callable[[d
     assert host.orders() == []
 
 
-def test_a_name_that_went_bad_does_not_spoil_the_order_of_a_new_one(host: Host, web: Callable[[dict[str, str]], str]) -> None:
+def test_a_name_that_went_bad_does_not_spoil_the_order_of_a_new_one(
+    host: Host, web: Callable[[dict[str, str]], str]
+) -> None:
     host.certificate("shop", "a.example.com", "b.example.com")
     address = web({"b.example.com": "404"})
-    result = host.run(wanted("shop", "a.example.com", "b.example.com", "c.example.com"), check_names=True, check_address=address)
+    result = host.run(
+        wanted("shop", "a.example.com", "b.example.com", "c.example.com"), check_names=True, check_address=address
+    )
     assert sorted(result["certificates"][0]["domains"]) == ["a.example.com", "c.example.com"]
 
 
@@ -432,7 +455,8 @@ def test_nobody_listens(host: Host) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "address"), [("h", ("h", 80)), ("192.0.2.1:8080", ("192.0.2.1", 8080)), ("[::1]:81", ("::1", 81)), ("", None), (None, None)]
+    ("text", "address"),
+    [("h", ("h", 80)), ("192.0.2.1:8080", ("192.0.2.1", 8080)), ("[::1]:81", ("::1", 81)), ("", None), (None, None)],
 )
 def test_check_address(text: str | None, address: tuple[str, int] | None) -> None:
     assert module.split_address(text) == address
@@ -443,6 +467,6 @@ def test_check_address_that_is_none(host: Host) -> None:
 
 
 def test_renewal_window() -> None:
-    now = datetime(2026, 1, 1, tzinfo=timezone.utc)
-    assert now + timedelta(seconds=module.renewal_window(90 * 86400)) == datetime(2026, 1, 31, tzinfo=timezone.utc)
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    assert now + timedelta(seconds=module.renewal_window(90 * 86400)) == datetime(2026, 1, 31, tzinfo=UTC)
     assert module.renewal_window(6 * 86400) == 3 * 86400
