@@ -1,0 +1,190 @@
+# SPDX-FileCopyrightText: oCore collection contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What ``make test`` and ``make test-roles`` run, each session in an environment of its own.
+
+``nox --list`` shows the sessions; ``nox -s lint`` runs one; everything after ``--`` goes to the tool that it runs.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import nox
+
+ROOT = Path(__file__).parent
+BUILD = ROOT / ".build"
+
+#: The interpreters and the ansible-core that each is tested with: the oldest supported, and one for every release since.
+MATRIX = [
+    nox.param("3.11", "2.19", id="core-2.19"),
+    nox.param("3.12", "2.20", id="core-2.20"),
+    nox.param("3.13", "2.21", id="core-2.21"),
+    nox.param("3.13", "2.22", id="core-2.22"),
+]
+PRE_RELEASES = {"2.22": "2.22.0rc1"}
+RUNTIME = ["-r", "meta/ee-requirements.txt"]
+
+nox.options.sessions = ["lint", "docs_lint", "sanity", "contract", "render", "tests", "build"]
+nox.options.default_venv_backend = "venv"
+nox.options.reuse_existing_virtualenvs = True
+nox.options.error_on_missing_interpreters = False
+
+
+def _find_interpreters() -> None:
+    """Let nox find the interpreters that pyenv holds but does not put on the path."""
+    versions = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
+    bins = sorted(str(path.parent) for path in versions.glob("3.*/bin/python3"))
+    os.environ["PATH"] = os.pathsep.join([*reversed(bins), os.environ["PATH"]])
+
+
+_find_interpreters()
+
+
+def _core(core: str) -> list[str]:
+    """Give the requirement for the newest release of an ansible-core series."""
+    if core in PRE_RELEASES:
+        return ["--pre", f"ansible-core>={PRE_RELEASES[core]},<{core}.999"]
+    return [f"ansible-core=={core}.*"]
+
+
+def _tracked() -> list[str]:
+    """Give the files of the checkout that git tracks or would track."""
+    listed = subprocess.check_output(
+        ["git", "-C", str(ROOT), "ls-files", "-z", "--cached", "--others", "--exclude-standard"], text=True
+    )
+    return [name for name in listed.split("\0") if name and (ROOT / name).is_file()]
+
+
+def _tree(name: str) -> Path:
+    """Copy the checkout to where ansible-test and the importers want it; give the collection's directory."""
+    target = BUILD / name / "ansible_collections" / "ocore" / "cloud"
+    shutil.rmtree(target, ignore_errors=True)
+    for path in _tracked():
+        (target / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(ROOT / path, target / path)
+    # A repository of its own: inside the ignored .build the tools would find no file, and say that all is well.
+    for command in (["init", "--quiet"], ["add", "--all"]):
+        subprocess.run(["git", "-C", str(target), *command], check=True)
+    return target
+
+
+def _link() -> str:
+    """Make the checkout itself importable as a collection; give the path of the collections."""
+    link = BUILD / "collections" / "ansible_collections" / "ocore" / "cloud"
+    link.parent.mkdir(parents=True, exist_ok=True)
+    if not link.is_symlink():
+        link.symlink_to(ROOT, target_is_directory=True)
+    return str(BUILD / "collections")
+
+
+def _ansible_test(session: nox.Session, where: Path, *args: str) -> None:
+    """Run ansible-test in a copy of the checkout, with the interpreter of the session."""
+    session.run("python", str(ROOT / "tests/ansible_test_pip.py"), silent=True)
+    version = session.run("python", "-c", "import sys; print('%d.%d' % sys.version_info[:2])", silent=True)
+    with session.chdir(where):
+        session.run(
+            "ansible-test",
+            *args,
+            "--local",
+            "--python",
+            str(version).strip(),
+            env={"PATH": f"{session.bin}{os.pathsep}{os.environ['PATH']}", "ANSIBLE_FORCE_COLOR": "0"},
+        )
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style, types, licences and changelog fragments."""
+    session.install("-r", "tests/lint-requirements.txt")
+    collections = _link()
+    session.run("ruff", "format", "--check", ".")
+    session.run("ruff", "check", ".")
+    session.run("mypy", "-p", "ansible_collections.ocore.cloud.plugins", env={"MYPYPATH": collections})
+    session.run("yamllint", "--strict", ".")
+    session.run("reuse", "lint", "--quiet")
+    session.run("antsibull-changelog", "lint")
+    session.run("antsibull-changelog", "lint-changelog-yaml", "--strict", "changelogs/changelog.yaml")
+    with session.chdir(_tree("lint")):
+        session.run("ansible-lint", "--offline", "--strict", env={"ANSIBLE_COLLECTIONS_PATH": str(BUILD / "lint")})
+
+
+@nox.session
+def docs_lint(session: nox.Session) -> None:
+    """Check the documentation of plugins and roles, and every reference in it."""
+    session.install("antsibull-docs>=2.28", "ansible-core>=2.19", *RUNTIME)
+    with session.chdir(_tree("docs")):
+        session.run(
+            "antsibull-docs",
+            "lint-collection-docs",
+            "--plugin-docs",
+            "--validate-collection-refs=self",
+            "--check-extra-docs-refs",
+            ".",
+            env={"ANSIBLE_COLLECTIONS_PATH": str(BUILD / "docs")},
+        )
+
+
+@nox.session
+@nox.parametrize("python,core", [MATRIX[0], MATRIX[2]])
+def sanity(session: nox.Session, core: str) -> None:
+    """Run all sanity tests of ansible-test; there is no ignore file."""
+    session.install(*_core(core))
+    _ansible_test(session, _tree(f"sanity-{core}"), "sanity", "--requirements", *session.posargs)
+
+
+@nox.session
+def contract(session: nox.Session) -> None:
+    """Check the OpenAPI document, and the emulator against it."""
+    session.install("pytest", "-r", "tests/emulator/requirements.txt", "-r", "tests/contract/requirements.txt")
+    session.run("pytest", "-q", "-p", "no:cacheprovider", "tests/contract", *session.posargs)
+
+
+@nox.session
+def render(session: nox.Session) -> None:
+    """Render the nginx configuration for every combination and parse it."""
+    session.install("pytest", "ansible-core>=2.19", "-r", "tests/render/requirements.txt")
+    session.run("pytest", "-q", "tests/render", *session.posargs, env={"ANSIBLE_COLLECTIONS_PATH": _link()})
+
+
+@nox.session
+@nox.parametrize("python,core", MATRIX)
+def tests(session: nox.Session, core: str) -> None:
+    """Run the unit tests and the integration targets with one interpreter and one ansible-core."""
+    session.install(
+        *_core(core), *RUNTIME, "-r", "tests/unit/requirements.txt", "-r", "tests/emulator/requirements.txt"
+    )
+    env = {"ANSIBLE_COLLECTIONS_PATH": _link(), "COVERAGE_FILE": str(BUILD / f"coverage-{core}")}
+    session.run("pytest", "-q", "--cov", "--cov-report=term", *session.posargs, env=env)
+    if not session.posargs:
+        _ansible_test(session, _tree(f"integration-{core}"), "integration")
+
+
+@nox.session
+def build(session: nox.Session) -> None:
+    """Build the collection, install it from the archive and run what a user runs first."""
+    session.install("ansible-core>=2.19", *RUNTIME)
+    out = BUILD / "archive"
+    shutil.rmtree(out, ignore_errors=True)
+    session.run("ansible-galaxy", "collection", "build", "--output-path", str(out), silent=True)
+    archive = str(next(out.glob("ocore-cloud-*.tar.gz")))
+    env = {"ANSIBLE_COLLECTIONS_PATH": str(out / "installed")}
+    session.run(
+        "ansible-galaxy", "collection", "install", "--offline", archive, "-p", str(out / "installed"), silent=True
+    )
+    with session.chdir(out):
+        for module in ("ocore_instance", "ocore_instance_control", "ocore_instance_info"):
+            session.run("ansible-doc", f"ocore.cloud.{module}", env=env, silent=True)
+        session.run("ansible-doc", "-t", "inventory", "ocore.cloud.ocore", env=env, silent=True)
+        for playbook in sorted((ROOT / "playbooks").glob("*.yml")):
+            session.run("ansible-playbook", "--syntax-check", f"ocore.cloud.{playbook.stem}", env=env, silent=True)
+
+
+@nox.session
+def roles(session: nox.Session) -> None:
+    """Run the roles on real hosts: systemd in containers, Docker, nginx, certbot and an ACME server."""
+    session.install("-r", "extensions/molecule/requirements.txt")
+    session.run("python", "extensions/molecule/run", *session.posargs)

@@ -1,0 +1,347 @@
+#!/usr/bin/python
+
+# SPDX-FileCopyrightText: oCore collection contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: ocore_instance_control
+short_description: Start, stop, and restart Odoo instances of oCore
+version_added: 0.1.0
+description:
+  - Brings an existing instance into a state of running, and waits until it is there.
+author:
+  - oCore collection contributors (@ocore)
+extends_documentation_fragment:
+  - ocore.cloud.auth
+  - ocore.cloud.wait
+  - ocore.cloud.identity
+  - ocore.cloud.attributes
+attributes:
+  idempotent:
+    support: partial
+    details:
+      - With O(state=restarted) each run restarts the instance.
+options:
+  state:
+    description:
+      - V(started) starts an instance that does not run. One that is on its way there is only waited for.
+      - V(stopped) stops it. Its database and its settings are kept.
+      - V(restarted) restarts it, each time. The restart counts as done when the instance is ready again, and its restart
+        count or time moved or it was seen to be away.
+    type: str
+    required: true
+    choices: [started, stopped, restarted]
+  min_health_score:
+    description:
+      - With O(state=started) and O(state=restarted), also wait until the health score is at least this, computed after the
+        last restart. The scale of the score is not documented by oCore; look at what yours shows.
+    type: int
+notes:
+  - An instance that something else is under way on is waited for before it is stopped or restarted.
+seealso:
+  - module: ocore.cloud.ocore_instance
+  - module: ocore.cloud.ocore_instance_info
+"""
+
+EXAMPLES = r"""
+- name: Stop the test instance over the weekend
+  ocore.cloud.ocore_instance_control:
+    organization: acme
+    slug: shop-test
+    state: stopped
+
+- name: Restart one after the other, going on only when each is healthy
+  ocore.cloud.ocore_instance_control:
+    organization: acme
+    id: "{{ item }}"
+    state: restarted
+    min_health_score: 80
+  loop: "{{ groups['ocore'] | map('extract', hostvars, 'ocore_id') }}"
+
+- name: Start the host that the play runs for, of an inventory made by ocore.cloud.ocore
+  ocore.cloud.ocore_instance_control:
+    organization: acme
+    id: "{{ ocore_id }}"
+    state: started
+  delegate_to: localhost
+"""
+
+RETURN = r"""
+instance:
+  description: The instance as seen last.
+  returned: when it exists
+  type: dict
+  contains:
+    id:
+      description: Id (UUID).
+      type: str
+      returned: always
+      sample: "1c0fd1f3-6f1e-4f0c-9d8e-0d9d5a1b7c11"
+    name:
+      description: Display name.
+      type: str
+      returned: always
+      sample: "Shop production"
+    slug:
+      description: Short identifier; fixed after creation.
+      type: str
+      returned: always
+      sample: "shop-prod"
+    status:
+      description: What the instance is doing, in oCore's words, for example C(creating), C(running), C(stopped), or
+        C(failed). The words are not enumerated by the API.
+      type: str
+      returned: always
+      sample: "running"
+    status_message:
+      description: Explanation of the status, mostly of a failure.
+      type: str
+      returned: always
+    server_id:
+      description: Id of the server that it runs on.
+      type: str
+      returned: always
+      sample: "6b1d6a52-53a5-4d8c-8f45-3b8c1d4f3a10"
+    odoo_version:
+      description: Release of Odoo.
+      type: str
+      returned: always
+      sample: "18.0"
+    odoo_edition:
+      description: Edition of Odoo.
+      type: str
+      returned: always
+      sample: "community"
+    template_id:
+      description: Id of the template that it was created from.
+      type: str
+      returned: always
+    addons_path:
+      description: Path of custom modules.
+      type: str
+      returned: always
+      sample: "/mnt/extra-addons"
+    env_vars:
+      description: Environment variables of the container. Each value is shown as V(********).
+      type: dict
+      returned: always
+      sample: {"SMTP_HOST": "********"}
+    mcp_write_enabled:
+      description: Whether AI clients may write through MCP.
+      type: bool
+      returned: always
+      sample: false
+    auto_subdomain:
+      description: Host name that oCore generated.
+      type: str
+      returned: always
+      sample: "shop-prod.apps.ocore.example"
+    active_color:
+      description: Active side of a deployment with two sides.
+      type: str
+      returned: always
+      sample: "blue"
+    http_port:
+      description: HTTP port of Odoo.
+      type: int
+      returned: always
+      sample: 8069
+    http_port_host:
+      description: HTTP port on the server.
+      type: int
+      returned: always
+      sample: 20000
+    longpolling_port:
+      description: Port of Odoo's live channel.
+      type: int
+      returned: always
+      sample: 8072
+    longpolling_port_host:
+      description: Port of the live channel on the server.
+      type: int
+      returned: always
+      sample: 20001
+    workers:
+      description: Number of Odoo workers.
+      type: int
+      returned: always
+      sample: 2
+    max_cron_threads:
+      description: Number of threads for scheduled actions.
+      type: int
+      returned: always
+      sample: 1
+    limit_memory_soft:
+      description: Soft memory limit; the unit is not documented.
+      type: int
+      returned: always
+      sample: 2147483648
+    limit_memory_hard:
+      description: Hard memory limit; the unit is not documented.
+      type: int
+      returned: always
+      sample: 2684354560
+    limit_time_cpu:
+      description: CPU time limit of a request; the unit is not documented, Odoo's own is seconds.
+      type: int
+      returned: always
+      sample: 60
+    limit_time_real:
+      description: Time limit of a request; the unit is not documented, Odoo's own is seconds.
+      type: int
+      returned: always
+      sample: 120
+    log_level:
+      description: Log level of Odoo.
+      type: str
+      returned: always
+      sample: "info"
+    health_score:
+      description: Health score as mirrored on the instance; the scale is not documented.
+      type: float
+      returned: always
+      sample: 96
+    health_score_grade:
+      description: Grade of the health score.
+      type: str
+      returned: always
+      sample: "A"
+    health_score_updated_at:
+      description: Time of the health score.
+      type: str
+      returned: always
+      sample: "2026-11-23T10:00:00Z"
+    restart_count:
+      description: Restarts since creation.
+      type: int
+      returned: always
+      sample: 3
+    last_restart_at:
+      description: Time of the last restart.
+      type: str
+      returned: always
+      sample: "2026-11-23T10:00:00Z"
+    last_seen_at:
+      description: Time at which oCore last saw the instance.
+      type: str
+      returned: always
+      sample: "2026-11-23T10:00:00Z"
+    enterprise_build_id:
+      description: Build of the Enterprise code.
+      type: str
+      returned: always
+    enterprise_deployed_at:
+      description: Time at which that build was deployed.
+      type: str
+      returned: always
+    enterprise_update_available:
+      description: Whether a newer build is available.
+      type: bool
+      returned: always
+      sample: false
+    wkhtmltopdf_status:
+      description: State of wkhtmltopdf.
+      type: str
+      returned: always
+      sample: "ok"
+    wkhtmltopdf_version:
+      description: Version of wkhtmltopdf.
+      type: str
+      returned: always
+      sample: "0.12.6"
+    created_at:
+      description: Time of creation.
+      type: str
+      returned: always
+      sample: "2026-11-20T09:00:00Z"
+    updated_at:
+      description: Time of the last change.
+      type: str
+      returned: always
+      sample: "2026-11-23T10:00:00Z"
+    domains:
+      description: Host names of the instance.
+      type: list
+      elements: dict
+      returned: always
+      contains:
+        id:
+          description: Id of the domain.
+          type: str
+          returned: always
+        domain:
+          description: The host name.
+          type: str
+          returned: always
+        is_primary:
+          description: Whether it is the main one.
+          type: bool
+          returned: always
+        is_auto_generated:
+          description: Whether oCore created it.
+          type: bool
+          returned: always
+        dns_status:
+          description: State of the DNS check.
+          type: str
+          returned: always
+        dns_provider:
+          description: Provider, where oCore manages DNS.
+          type: str
+          returned: always
+        dns_record_id:
+          description: Record, where oCore manages DNS.
+          type: str
+          returned: always
+        ssl_status:
+          description: State of the certificate.
+          type: str
+          returned: always
+        ssl_expires_at:
+          description: End of the certificate.
+          type: str
+          returned: always
+        created_at:
+          description: Time of creation.
+          type: str
+          returned: always
+actions:
+  description: What was done, or would be done in check mode. One of V(start), V(stop), V(restart), or nothing.
+  returned: always
+  type: list
+  elements: str
+  sample: [restart]
+diff:
+  description: Status before and after.
+  returned: always
+  type: dict
+  sample: {"before": {"status": "stopped"}, "after": {"status": "running"}}
+error:
+  description: What oCore answered, for a task that failed; both keys are null when it did not answer.
+  returned: failure
+  type: dict
+  contains:
+    status:
+      description: HTTP status.
+      type: int
+      returned: always
+    code:
+      description: oCore's own code.
+      type: str
+      returned: always
+  sample: {"status": 403, "code": "forbidden"}
+"""
+
+from ansible_collections.ocore.cloud.plugins.module_utils._control import OPERATION
+from ansible_collections.ocore.cloud.plugins.module_utils._entry import run_module
+
+
+def main() -> None:
+    run_module(OPERATION)
+
+
+if __name__ == "__main__":
+    main()

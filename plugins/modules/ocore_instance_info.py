@@ -1,0 +1,417 @@
+#!/usr/bin/python
+
+# SPDX-FileCopyrightText: oCore collection contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: ocore_instance_info
+short_description: Read Odoo instances of oCore
+version_added: 0.1.0
+description:
+  - Reads all instances of an organization, those of a server, or one. With O(gather), also their health.
+  - One request, whatever the number of instances, and one more for each instance and each kind in O(gather).
+author:
+  - oCore collection contributors (@ocore)
+extends_documentation_fragment:
+  - ocore.cloud.auth
+  - ocore.cloud.identity
+  - ocore.cloud.attributes
+attributes:
+  diff_mode:
+    support: none
+    details:
+      - Nothing is changed.
+options:
+  server_id:
+    description:
+      - Only instances on the server with this id (UUID).
+    type: str
+  gather:
+    description:
+      - What else to read about each instance. V(health) adds the key RV(instances[].health), V(health_score) the key
+        RV(instances[].health_score_details). Up to eight requests are made at once.
+    type: list
+    elements: str
+    choices: [health, health_score]
+    default: []
+  reveal_env_vars:
+    description:
+      - Whether the result holds the values of environment variables.
+    type: bool
+    default: false
+seealso:
+  - module: ocore.cloud.ocore_instance
+  - plugin: ocore.cloud.ocore
+    plugin_type: inventory
+"""
+
+EXAMPLES = r"""
+- name: Read all instances of the organization
+  ocore.cloud.ocore_instance_info:
+    organization: acme
+  register: all
+
+- name: List those that are not running
+  ansible.builtin.debug:
+    msg: "{{ all.instances | rejectattr('status', 'equalto', 'running') | map(attribute='slug') }}"
+
+- name: Read one with its health score
+  ocore.cloud.ocore_instance_info:
+    organization: acme
+    slug: shop-prod
+    gather: [health_score]
+  register: shop
+
+- name: Stop here when it is unhealthy
+  ansible.builtin.assert:
+    that: shop.instances[0].health_score_details.score >= 80
+
+- name: Read the instances of a server
+  ocore.cloud.ocore_instance_info:
+    organization: acme
+    server_id: 6b1d6a52-53a5-4d8c-8f45-3b8c1d4f3a10
+"""
+
+RETURN = r"""
+instances:
+  description: The instances that fit; an empty list when there is none. Deleted ones that oCore still lists are left out.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    id:
+      description: Id (UUID).
+      type: str
+      returned: always
+      sample: "1c0fd1f3-6f1e-4f0c-9d8e-0d9d5a1b7c11"
+    name:
+      description: Display name.
+      type: str
+      returned: always
+      sample: "Shop production"
+    slug:
+      description: Short identifier; fixed after creation.
+      type: str
+      returned: always
+      sample: "shop-prod"
+    status:
+      description: What the instance is doing, in oCore's words, for example C(creating), C(running), C(stopped), or
+        C(failed). The words are not enumerated by the API.
+      type: str
+      returned: always
+      sample: "running"
+    status_message:
+      description: Explanation of the status, mostly of a failure.
+      type: str
+      returned: always
+    server_id:
+      description: Id of the server that it runs on.
+      type: str
+      returned: always
+      sample: "6b1d6a52-53a5-4d8c-8f45-3b8c1d4f3a10"
+    odoo_version:
+      description: Release of Odoo.
+      type: str
+      returned: always
+      sample: "18.0"
+    odoo_edition:
+      description: Edition of Odoo.
+      type: str
+      returned: always
+      sample: "community"
+    template_id:
+      description: Id of the template that it was created from.
+      type: str
+      returned: always
+    addons_path:
+      description: Path of custom modules.
+      type: str
+      returned: always
+      sample: "/mnt/extra-addons"
+    env_vars:
+      description: Environment variables of the container. Each value is shown as V(********), unless
+        O(reveal_env_vars=true).
+      type: dict
+      returned: always
+      sample: {"SMTP_HOST": "********"}
+    mcp_write_enabled:
+      description: Whether AI clients may write through MCP.
+      type: bool
+      returned: always
+      sample: false
+    auto_subdomain:
+      description: Host name that oCore generated.
+      type: str
+      returned: always
+      sample: "shop-prod.apps.ocore.example"
+    active_color:
+      description: Active side of a deployment with two sides.
+      type: str
+      returned: always
+      sample: "blue"
+    http_port:
+      description: HTTP port of Odoo.
+      type: int
+      returned: always
+      sample: 8069
+    http_port_host:
+      description: HTTP port on the server.
+      type: int
+      returned: always
+      sample: 20000
+    longpolling_port:
+      description: Port of Odoo's live channel.
+      type: int
+      returned: always
+      sample: 8072
+    longpolling_port_host:
+      description: Port of the live channel on the server.
+      type: int
+      returned: always
+      sample: 20001
+    workers:
+      description: Number of Odoo workers.
+      type: int
+      returned: always
+      sample: 2
+    max_cron_threads:
+      description: Number of threads for scheduled actions.
+      type: int
+      returned: always
+      sample: 1
+    limit_memory_soft:
+      description: Soft memory limit; the unit is not documented.
+      type: int
+      returned: always
+      sample: 2147483648
+    limit_memory_hard:
+      description: Hard memory limit; the unit is not documented.
+      type: int
+      returned: always
+      sample: 2684354560
+    limit_time_cpu:
+      description: CPU time limit of a request; the unit is not documented, Odoo's own is seconds.
+      type: int
+      returned: always
+      sample: 60
+    limit_time_real:
+      description: Time limit of a request; the unit is not documented, Odoo's own is seconds.
+      type: int
+      returned: always
+      sample: 120
+    log_level:
+      description: Log level of Odoo.
+      type: str
+      returned: always
+      sample: "info"
+    health_score:
+      description: Health score as mirrored on the instance; the scale is not documented.
+      type: float
+      returned: always
+      sample: 96
+    health_score_grade:
+      description: Grade of the health score.
+      type: str
+      returned: always
+      sample: "A"
+    health_score_updated_at:
+      description: Time of the health score.
+      type: str
+      returned: always
+      sample: "2026-11-23T10:00:00Z"
+    restart_count:
+      description: Restarts since creation.
+      type: int
+      returned: always
+      sample: 3
+    last_restart_at:
+      description: Time of the last restart.
+      type: str
+      returned: always
+      sample: "2026-11-23T10:00:00Z"
+    last_seen_at:
+      description: Time at which oCore last saw the instance.
+      type: str
+      returned: always
+      sample: "2026-11-23T10:00:00Z"
+    enterprise_build_id:
+      description: Build of the Enterprise code.
+      type: str
+      returned: always
+    enterprise_deployed_at:
+      description: Time at which that build was deployed.
+      type: str
+      returned: always
+    enterprise_update_available:
+      description: Whether a newer build is available.
+      type: bool
+      returned: always
+      sample: false
+    wkhtmltopdf_status:
+      description: State of wkhtmltopdf.
+      type: str
+      returned: always
+      sample: "ok"
+    wkhtmltopdf_version:
+      description: Version of wkhtmltopdf.
+      type: str
+      returned: always
+      sample: "0.12.6"
+    created_at:
+      description: Time of creation.
+      type: str
+      returned: always
+      sample: "2026-11-20T09:00:00Z"
+    updated_at:
+      description: Time of the last change.
+      type: str
+      returned: always
+      sample: "2026-11-23T10:00:00Z"
+    domains:
+      description: Host names of the instance.
+      type: list
+      elements: dict
+      returned: always
+      contains:
+        id:
+          description: Id of the domain.
+          type: str
+          returned: always
+        domain:
+          description: The host name.
+          type: str
+          returned: always
+        is_primary:
+          description: Whether it is the main one.
+          type: bool
+          returned: always
+        is_auto_generated:
+          description: Whether oCore created it.
+          type: bool
+          returned: always
+        dns_status:
+          description: State of the DNS check.
+          type: str
+          returned: always
+        dns_provider:
+          description: Provider, where oCore manages DNS.
+          type: str
+          returned: always
+        dns_record_id:
+          description: Record, where oCore manages DNS.
+          type: str
+          returned: always
+        ssl_status:
+          description: State of the certificate.
+          type: str
+          returned: always
+        ssl_expires_at:
+          description: End of the certificate.
+          type: str
+          returned: always
+        created_at:
+          description: Time of creation.
+          type: str
+          returned: always
+    health:
+      description: Answer of the health check, or null.
+      type: dict
+      returned: with O(gather) holding V(health)
+      contains:
+        id:
+          description: Id of the instance.
+          type: str
+          returned: always
+        slug:
+          description: Short identifier of the instance.
+          type: str
+          returned: always
+        status:
+          description: Status.
+          type: str
+          returned: always
+        status_message:
+          description: Explanation of the status.
+          type: str
+          returned: always
+        last_seen_at:
+          description: Time at which oCore last saw the instance.
+          type: str
+          returned: always
+    health_score_details:
+      description: The health score with its factors, or null when none has been computed yet.
+      type: dict
+      returned: with O(gather) holding V(health_score)
+      contains:
+        score:
+          description: The score; the scale is not documented.
+          type: float
+          returned: always
+        grade:
+          description: Grade.
+          type: str
+          returned: always
+        computed_at:
+          description: Time of the computation.
+          type: str
+          returned: always
+        factors:
+          description: What the score is made of.
+          type: list
+          elements: dict
+          returned: always
+          contains:
+            name:
+              description: Name of the factor.
+              type: str
+              returned: always
+            score:
+              description: Score of the factor.
+              type: float
+              returned: always
+            weight:
+              description: Weight of the factor.
+              type: float
+              returned: always
+            weighted:
+              description: Score times weight.
+              type: float
+              returned: always
+            details:
+              description: Explanation.
+              type: str
+              returned: always
+total:
+  description: Number of instances in RV(instances).
+  returned: success
+  type: int
+  sample: 1
+error:
+  description: What oCore answered, for a task that failed; both keys are null when it did not answer.
+  returned: failure
+  type: dict
+  contains:
+    status:
+      description: HTTP status.
+      type: int
+      returned: always
+    code:
+      description: oCore's own code.
+      type: str
+      returned: always
+  sample: {"status": 403, "code": "forbidden"}
+"""
+
+from ansible_collections.ocore.cloud.plugins.module_utils._entry import run_module
+from ansible_collections.ocore.cloud.plugins.module_utils._info import OPERATION
+
+
+def main() -> None:
+    run_module(OPERATION)
+
+
+if __name__ == "__main__":
+    main()

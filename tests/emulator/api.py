@@ -1,0 +1,256 @@
+# SPDX-FileCopyrightText: oCore collection contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The eight operations of the reference page, under /api."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from . import life
+from .errors import ApiError, error_response
+from .life import Instance
+from .wire import encode
+from .world import World
+
+TEXT_FIELDS = {
+    "create": (
+        "addonsPath",
+        "branch",
+        "environmentType",
+        "name",
+        "odooEdition",
+        "odooVersion",
+        "projectId",
+        "serverId",
+        "slug",
+        "templateId",
+    ),
+    "update": ("addonsPath", "name"),
+    "control": ("action",),
+}
+WRITES = ("create", "update", "delete", "control")
+
+
+@dataclass
+class Call:
+    """One request, with what was found out about it on the way in."""
+
+    operation: str
+    request: Request
+    raw: bytes
+    organization: str = ""
+
+    def body(self) -> dict[str, Any]:
+        """Return the JSON object that was sent; ApiError 400, 415 or 422 says what is wrong with it."""
+        media_type = self.request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if media_type != "application/json":
+            raise ApiError(415, "the body must be application/json")
+        try:
+            body = json.loads(self.raw)
+        except (ValueError, RecursionError):
+            raise ApiError(400, "the body is not JSON") from None
+        if not isinstance(body, dict):
+            raise ApiError(400, "the body is not a JSON object")
+        for name in TEXT_FIELDS[self.operation]:
+            if not isinstance(body.get(name, ""), str):
+                raise ApiError(422, f"{name} must be a string")
+        env = body.get("envVars", {})
+        if not isinstance(env, dict) or not all(isinstance(value, str) for value in env.values()):
+            raise ApiError(422, "envVars must be an object with string values")
+        if not isinstance(body.get("mcpWriteEnabled", False), bool):
+            raise ApiError(422, "mcpWriteEnabled must be a boolean")
+        return body
+
+
+Work = Callable[[Call], Response]
+
+
+class Api:
+    """Takes a request through log, faults, credentials and organization to the operation it means."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def routes(self) -> list[Route]:
+        paths: dict[str, dict[str, tuple[str, Work]]] = {
+            "/instances": {"GET": ("list", self._list), "POST": ("create", self._create)},
+            "/instances/{id}": {
+                "GET": ("get", self._get),
+                "PUT": ("update", self._update),
+                "DELETE": ("delete", self._delete),
+            },
+            "/instances/{id}/control": {"POST": ("control", self._control)},
+            "/instances/{id}/health": {"GET": ("health", self._health)},
+            "/instances/{id}/health-score": {"GET": ("health_score", self._health_score)},
+        }
+        return [Route(path, self._endpoint(table), methods=list(table)) for path, table in paths.items()]
+
+    def _endpoint(self, table: dict[str, tuple[str, Work]]) -> Any:
+        async def endpoint(request: Request) -> Response:
+            operation, work = table["GET" if request.method == "HEAD" else request.method]
+            return await self._answer(operation, work, request)
+
+        return endpoint
+
+    async def refuse(self, request: Request, status: int, headers: dict[str, str] | None = None) -> Response:
+        """Answer a path or method that is no operation."""
+        entry = self._world.log.begin(self._entry(None, request, b""))
+        message = "method not allowed" if status == 405 else f"there is no {request.url.path}"
+        entry["status"] = status
+        self._world.log.end(entry)
+        return error_response(self._world.settings.word("error_shape"), status, message, headers)
+
+    async def _answer(self, operation: str, work: Work, request: Request) -> Response:
+        world = self._world
+        try:
+            raw = await request.body()
+        except ClientDisconnect:
+            return Response(status_code=400)
+        entry = world.log.begin(self._entry(operation, request, raw))
+        shape = world.settings.word("error_shape")
+        rule = world.faults.hit(operation)
+        entry["fault"] = rule.kind if rule else None
+        await _sleep(world.settings.number("latency") + (rule.delay("before") if rule else 0.0))
+        response = rule.before(shape) if rule else None
+        if response is None:
+            response = self._work(work, Call(operation, request, raw), shape)
+            if rule:
+                await _sleep(rule.delay("after"))
+                response = rule.after_work(response, shape)
+        entry["status"] = response.status_code or None
+        world.log.end(entry)
+        return response
+
+    def _work(self, work: Work, call: Call, shape: str) -> Response:
+        try:
+            self._admit(call)
+            return work(call)
+        except ApiError as error:
+            return error_response(shape, error.status, error.message)
+        except Exception:
+            # A defect of the emulator: the client gets a 500 like from any server, and the reason must not be lost.
+            traceback.print_exc(file=sys.stderr)
+            return error_response(shape, 500, "the emulator itself failed; its standard error says why")
+
+    def _admit(self, call: Call) -> None:
+        world = self._world
+        world.store.advance()
+        manages = world.auth.may_manage(call.request.headers.get("authorization"))
+        slug = call.request.headers.get("x-org-slug")
+        if slug is None and world.settings.flag("org_required"):
+            raise ApiError(400, "X-Org-Slug header is required")
+        if slug is not None and slug not in world.organizations:
+            status = int(world.settings.word("unknown_org"))
+            raise ApiError(status, f"organization {slug!r} not found" if status == 404 else f"no access to {slug!r}")
+        call.organization = slug or world.organizations[0]
+        if call.operation in WRITES and not manages:
+            raise ApiError(403, "permission manage:instances is required")
+
+    def _entry(self, operation: str | None, request: Request, raw: bytes) -> dict[str, Any]:
+        try:
+            body = json.loads(raw) if raw else None
+        except (ValueError, RecursionError):
+            body = None
+        body = body if isinstance(body, dict) else {}
+        return {
+            "method": request.method,
+            "path": request.url.path,
+            "operation": operation,
+            "query": dict(request.query_params),
+            "id": request.path_params.get("id"),
+            "body_keys": sorted(body),
+            "action": body.get("action"),
+            "organization_header": "x-org-slug" in request.headers,
+            "user_agent": request.headers.get("user-agent"),
+        }
+
+    def _found(self, call: Call, changing: bool = False) -> Instance:
+        instance = self._world.store.find(call.organization, call.request.path_params["id"])
+        if instance is None or not self._world.wire.visible(instance, in_list=False):
+            raise ApiError(404, f"instance {call.request.path_params['id']} not found")
+        if changing and instance.gone_at is not None:
+            raise ApiError(404, f"instance {instance.id} is deleted")
+        if changing and instance.status == "removing" and call.operation != "delete":
+            raise ApiError(409, f"instance {instance.id} is being removed")
+        if changing and instance.busy() and self._world.settings.flag("busy_conflict"):
+            raise ApiError(409, f"another operation on instance {instance.id} is under way")
+        return instance
+
+    def _step(self) -> float:
+        return self._world.settings.number("step_time")
+
+    def _list(self, call: Call) -> Response:
+        query = call.request.query_params
+        try:
+            body = self._world.wire.list(call.organization, query.get("server_id"), query.get("cursor"))
+        except ValueError:
+            raise ApiError(400, "unknown cursor") from None
+        return _json(body)
+
+    def _create(self, call: Call) -> Response:
+        instance = self._world.store.create(call.organization, call.body())
+        return _json(self._world.wire.instance(instance), 202)
+
+    def _get(self, call: Call) -> Response:
+        return _json(self._world.wire.instance(self._found(call)))
+
+    def _update(self, call: Call) -> Response:
+        body = call.body()
+        instance = self._found(call, changing=True)
+        settings = self._world.settings
+        emptied: dict[str, Any] = {"name": "", "addonsPath": None, "envVars": {}, "mcpWriteEnabled": False}
+        given = {name: value for name, value in body.items() if name in emptied}
+        changes = {**emptied, **given} if settings.word("put_missing") == "clear" else given
+        if "envVars" in given and settings.word("put_env") == "merge":
+            changes["envVars"] = {**instance.fields["envVars"], **given["envVars"]}
+        instance.change(**changes)
+        if settings.word("put_status") == "restarting":
+            life.settle(instance, self._world.store.advance(), self._step())
+        self._world.store.touched(instance)
+        self._world.store.advance()
+        return _json(self._world.wire.instance(instance))
+
+    def _delete(self, call: Call) -> Response:
+        instance = self._found(call, changing=True)
+        life.remove(instance, self._world.store.advance(), self._step())
+        self._world.store.touched(instance)
+        return _json(encode({"message": "Instance removal queued"}), 202)
+
+    def _control(self, call: Call) -> Response:
+        action = call.body().get("action")
+        if action not in ("start", "stop", "restart"):
+            raise ApiError(422, f"action is start, stop or restart, not {action!r}")
+        instance = self._found(call, changing=True)
+        now = self._world.store.advance()
+        queued = life.control(instance, action, now, self._step(), self._world.settings.word("restart_visible"))
+        self._world.store.touched(instance)
+        return _json(encode({"message": f"Instance {action} queued" if queued else "Nothing to do"}), 202)
+
+    def _health(self, call: Call) -> Response:
+        return _json(self._world.wire.health(self._found(call)))
+
+    def _health_score(self, call: Call) -> Response:
+        instance = self._found(call)
+        body = self._world.wire.health_score(instance)
+        if body is None:
+            raise ApiError(404, f"instance {instance.id} has no health score yet")
+        return _json(body)
+
+
+async def _sleep(seconds: float) -> None:
+    if seconds:
+        await asyncio.sleep(seconds)
+
+
+def _json(body: bytes, status: int = 200) -> Response:
+    return Response(body, status, media_type="application/json")

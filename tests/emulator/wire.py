@@ -1,0 +1,204 @@
+# SPDX-FileCopyrightText: oCore collection contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The truth about an instance, as the API of the day would put it into JSON."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import time
+import zlib
+from typing import Any
+
+from .life import ON_THE_WAY, Instance
+from .settings import Settings
+from .store import Store
+
+MASK = "********"
+_SECRET = re.compile("PASSWORD|SECRET|TOKEN|KEY", re.IGNORECASE)
+_VOCABULARIES: dict[str, dict[str, str]] = {
+    "full": {},
+    "concepts": {"starting": "restarting", "stopping": "running"},
+    "monitoring": {
+        "creating": "stopped",
+        "starting": "stopped",
+        "stopping": "running",
+        "restarting": "running",
+        "removing": "stopped",
+        "failed": "error",
+    },
+    "active": {
+        "creating": "provisioning",
+        "running": "active",
+        "starting": "updating",
+        "stopping": "updating",
+        "restarting": "updating",
+        "failed": "error",
+    },
+    "healthy": {
+        "creating": "provisioning",
+        "running": "healthy",
+        "starting": "deploying",
+        "stopping": "deploying",
+        "restarting": "deploying",
+        "failed": "provisioning_failed",
+        "removing": "deleting",
+    },
+    "unknown_word": {"running": "levitating"},
+    "unknown_between": dict.fromkeys(ON_THE_WAY, "rebalancing"),
+}
+_EMPTY: dict[str, Any] = {"healthScore": 0, "score": 0}
+"""What the type of a field calls empty, where that isn't the empty text."""
+
+
+def encode(data: Any) -> bytes:
+    return json.dumps(data, separators=(",", ":")).encode()
+
+
+class Wire:
+    """Turns instances into answers by the switches; keeps what it encoded until the instance or a switch changes."""
+
+    def __init__(self, settings: Settings, store: Store) -> None:
+        self._settings = settings
+        self._store = store
+        self._list: tuple[tuple[object, ...], bytes] = ((), b"")
+
+    def instance(self, instance: Instance, short: bool = False) -> bytes:
+        """Return one Instance object in JSON."""
+        version, encoded = instance.encoded.get(short, (-1, b""))
+        if version != self._settings.version:
+            encoded = encode(self._object(instance, short))
+            instance.encoded[short] = (self._settings.version, encoded)
+        return encoded
+
+    def health(self, instance: Instance) -> bytes:
+        shown = self._object(instance)
+        names = ("id", "lastSeenAt", "slug", "status", "statusMessage")
+        return encode({name: shown[name] for name in names if name in shown})
+
+    def health_score(self, instance: Instance) -> bytes | None:
+        """Return the score in JSON, None where the answer is 404."""
+        mode = self._settings.word("score")
+        truth = {**instance.fields, **instance.forced}
+        score = truth["healthScore"]
+        if mode == "null":
+            return encode(dict.fromkeys(("computedAt", "factors", "grade", "score")))
+        if mode == "404" or score is None:
+            return None
+        exact = mode == "fraction"
+        weights = {"Availability": 50, "Response time": 30, "Restarts": 20}
+        factors = [
+            {
+                "details": f"{name} over the last hour",
+                "name": name,
+                "score": score,
+                "weight": weight / 100 if exact else weight,
+                "weighted": (score * weight / 100) if exact else score * weight // 100,
+            }
+            for name, weight in weights.items()
+        ]
+        return encode(
+            {
+                "computedAt": truth["healthScoreUpdatedAt"],
+                "factors": factors,
+                "grade": truth["healthScoreGrade"],
+                "score": score + 0.5 if exact and score < 100 else score,
+            }
+        )
+
+    def list(self, organization: str, server_id: str | None, cursor: str | None) -> bytes:
+        """Return the answer of the list; ValueError when the cursor is none of ours."""
+        key = (organization, server_id, cursor, self._settings.version, self._store.version)
+        # Tombstones leave by the clock alone, which no version shows.
+        if key != self._list[0] or self._settings.word("deleted") == "listed_for_a_while":
+            self._list = (key, self._encode_list(organization, server_id, cursor))
+        return self._list[1]
+
+    def visible(self, instance: Instance, in_list: bool) -> bool:
+        """Whether an instance that may be gone is still shown."""
+        if instance.gone_at is None:
+            return True
+        mode = self._settings.word("deleted")
+        if mode == "listed_for_a_while":
+            return time.monotonic() < instance.gone_at + 3 * self._settings.number("step_time")
+        return mode == "word_and_listed" or (mode == "word" and not in_list)
+
+    def _encode_list(self, organization: str, server_id: str | None, cursor: str | None) -> bytes:
+        shown = [i for i in self._store.all(organization) if self.visible(i, in_list=True)]
+        if server_id and not self._settings.flag("ignore_server_filter"):
+            shown = [i for i in shown if i.fields["serverId"] == server_id]
+        short = self._settings.word("list_detail") == "short"
+        key, total = self._settings.word("list_key"), len(shown)
+        tail: dict[str, Any] = {}
+        if key != "bare" and self._settings.word("paging") == "cursor":
+            size = max(1, int(self._settings.number("page_size")))
+            begin = _read_cursor(cursor) if cursor else 0
+            more = begin + size < total
+            shown = shown[begin : begin + size]
+            tail = {"next_cursor": _cursor(begin + size) if more else None, "has_more": more}
+        if self._settings.word("total") != "missing":
+            tail["total"] = total + 7 if self._settings.word("total") == "wrong" else total
+        entries = b"[" + b",".join(self.instance(i, short) for i in shown) + b"]"
+        if not shown and self._settings.word("empty_list") == "null":
+            entries = b"null"
+        if key == "bare":
+            return entries
+        return b'{"%s":%s%s' % (key.encode(), entries, b"," + encode(tail)[1:] if tail else b"}")
+
+    def _object(self, instance: Instance, short: bool = False) -> dict[str, Any]:
+        shown = dict(instance.fields)
+        shown["status"] = self._status(instance.status)
+        shown["odooEdition"] = _spell(shown["odooEdition"], self._settings.word("edition_case"))
+        shown["envVars"] = self._env(shown["envVars"])
+        if self._settings.word("memory_unit") == "mb":
+            shown.update({name: shown[name] // 1024**2 for name in ("limitMemoryHard", "limitMemorySoft")})
+        if self._settings.word("auto_subdomain") == "label":
+            shown["autoSubdomain"] = shown["autoSubdomain"].partition(".")[0]
+        shown["domains"] = [self._empties(domain) for domain in shown["domains"]]
+        shown = self._empties(shown)
+        shown.update(instance.forced)
+        if short:
+            shown.pop("envVars", None)
+            shown.pop("addonsPath", None)
+        if self._settings.flag("unknown_fields"):
+            shown.update({"region": "eu-west", "quota": {"disk": [1, 2, None]}, "{{ odd key }}": True})
+        return shown
+
+    def _status(self, state: str) -> str:
+        word = _VOCABULARIES[self._settings.word("status_vocabulary")].get(state, state)
+        return _spell(word, self._settings.word("status_case"))
+
+    def _env(self, env: dict[str, str]) -> dict[str, str]:
+        mode = self._settings.word("env_values")
+        if mode == "plain":
+            return env
+        return {name: MASK if mode == "masked" or _SECRET.search(name) else value for name, value in env.items()}
+
+    def _empties(self, shown: dict[str, Any]) -> dict[str, Any]:
+        mode = self._settings.word("nulls")
+        result = {}
+        for name, value in shown.items():
+            how = mode if mode != "mixed" else ("null", "present", "missing")[zlib.crc32(name.encode()) % 3]
+            if how == "missing" and not value:
+                continue
+            if how == "present" and value is None:
+                result[name] = _EMPTY.get(name, "")
+            else:
+                result[name] = None if how == "null" and value in ({}, []) else value
+        return result
+
+
+def _spell(word: str, case: str) -> str:
+    return {"title": word.title(), "upper": word.upper()}.get(case, word)
+
+
+def _cursor(begin: int) -> str:
+    return base64.urlsafe_b64encode(f"from:{begin}".encode()).decode()
+
+
+def _read_cursor(cursor: str) -> int:
+    text = base64.urlsafe_b64decode(cursor.encode()).decode()
+    if not re.fullmatch(r"from:[0-9]{1,9}", text):
+        raise ValueError(text)
+    return int(text[5:])
