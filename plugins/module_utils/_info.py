@@ -112,4 +112,5 @@ OPERATION = Operation(
         "reveal_env_vars": {"type": "bool", "default": False},
     },
     execute=execute,
+    about_one=False,
 )

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.ocore.cloud.plugins.module_utils import _entry
-from ansible_collections.ocore.cloud.plugins.module_utils._entry import masked_options, missing_library
+from ansible_collections.ocore.cloud.plugins.module_utils._entry import echo, missing_library
 from ansible_collections.ocore.cloud.plugins.module_utils._errors import MASK, OcoreError
 from ansible_collections.ocore.cloud.plugins.module_utils._task import Operation, Task
 from ansible_collections.ocore.cloud.tests.unit.helpers.api import TOKEN, auth, instance, play
@@ -107,4 +107,4 @@ def test_an_echo_of_arguments_holds_no_env_value(given: dict[str, Any], shown: d
         "instances": {"options": {"name": {}, "env_vars": {}}},
         "defaults": {},
     }
-    assert masked_options(given, spec) == shown
+    assert echo(given, spec) == shown
