@@ -11,6 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import yaml
 from ansible_collections.ocore.cloud.tests.emulator_process import Emulator
 
@@ -57,7 +58,8 @@ def playbook(server: str) -> list[object]:
     return [{"name": "Leak if you can", "hosts": "localhost", "gather_facts": False, "tasks": tasks}]
 
 
-def test_nothing_that_a_loud_run_prints_holds_a_secret(tmp_path: Path) -> None:
+@pytest.mark.parametrize("in_process", ["true", "false"])
+def test_nothing_that_a_loud_run_prints_holds_a_secret(tmp_path: Path, in_process: str) -> None:
     collections = importlib.import_module("ansible_collections")
     path = Path(next(iter(collections.__path__))).parent
     with Emulator(step_time=0.02, error_shape="nested") as ocore:
@@ -67,7 +69,17 @@ def test_nothing_that_a_loud_run_prints_holds_a_secret(tmp_path: Path) -> None:
         book = tmp_path / "leak.yml"
         book.write_text(yaml.safe_dump(playbook(ocore.server_ids()[0]), sort_keys=False))
         run = subprocess.run(
-            [sys.executable, "-m", "ansible", "playbook", "-vvvv", "--diff", str(book)],
+            [
+                sys.executable,
+                "-m",
+                "ansible",
+                "playbook",
+                "-vvvv",
+                "--diff",
+                "-e",
+                f"ocore_in_process={in_process}",
+                str(book),
+            ],
             cwd=tmp_path,
             env={
                 "PATH": os.environ["PATH"],
