@@ -31,11 +31,8 @@ ROOT = Path(__file__).parents[2]
 PLUGINS = "ansible_collections.ocore.cloud.plugins"
 CONTRACT = ROOT / "tests/contract/openapi.yaml"
 
-#: Modules of the collection that don't talk to the API.
-OTHERS = {"certbot_certificates"}
-MODULES = sorted(
-    path.stem for path in (ROOT / "plugins/modules").glob("*.py") if path.stem not in OTHERS | {"__init__"}
-)
+#: The modules that talk to the API; those for hosts are called otherwise.
+MODULES = sorted(path.stem for path in (ROOT / "plugins/modules").glob("ocore_*.py"))
 
 
 def documentation(name: str) -> dict[str, Any]:
