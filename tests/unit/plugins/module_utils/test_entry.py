@@ -74,7 +74,7 @@ def test_an_env_value_makes_no_holes_in_our_own_words() -> None:
 def test_a_status_message_of_the_record_holds_no_secret() -> None:
     def execute(task: Task) -> None:
         task.client.scrub.add(["planted-value"])
-        task.instance = instance(statusMessage="refused planted-value")
+        task.instance = task.client.learn(instance(statusMessage="refused planted-value"))
 
     result = play(operation(execute), URL, **options())
     assert result["instance"]["status_message"] == f"refused {MASK}"
