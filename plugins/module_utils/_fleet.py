@@ -281,10 +281,11 @@ def _steps(item: Item) -> Steps[None]:
     """Do all that is to be done to one instance."""
     task = item.task
     assert item.draft is not None
-    # Only what is worked on can be quoted by an answer of oCore.
-    task.client.scrub.add(_instance.wanted_fields(task.options).get("env_vars", {}).values())
-    if task.instance is not None:
-        task.client.learn(task.instance)
+    if item.draft.plan.actions or phase(item.draft.current) is not Phase.READY:
+        # Only what oCore says about these is ever shown, and that may quote a value.
+        task.client.scrub.add(_instance.wanted_fields(task.options).get("env_vars", {}).values())
+        if task.instance is not None:
+            task.client.learn(task.instance)
     yield from _instance.apply(task, item.draft)
     current = task.instance
     if current is None or not item.power or task.options["state"] == "absent":
