@@ -242,19 +242,26 @@ class NginxConfig:
         self.module.atomic_move(path, dest)
 
     def replace(self) -> None:
-        for path in self.disable:
-            away = os.path.join(os.path.dirname(self.params["main"]), "ocore-disabled-" + os.path.basename(path))
-            os.rename(path, away)
-            self.moved[path] = away
-        self._write(self.params["content"])
+        try:
+            for path in self.disable:
+                away = os.path.join(os.path.dirname(self.params["main"]), "ocore-disabled-" + os.path.basename(path))
+                os.rename(path, away)
+                self.moved[path] = away
+            self._write(self.params["content"])
+        except OSError:
+            self.move_back()
+            raise
+
+    def move_back(self) -> None:
+        for path, away in self.moved.items():
+            os.rename(away, path)
 
     def put_back(self) -> None:
         if self.old is None:
             os.unlink(self.params["dest"])
         else:
             self._write(self.old)
-        for path, away in self.moved.items():
-            os.rename(away, path)
+        self.move_back()
 
     # -- reload ----------------------------------------------------------------------------------------------
 
