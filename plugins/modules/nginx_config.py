@@ -14,7 +14,7 @@ description:
   - Tests the new content with C(nginx -t) inside the host's real configuration before it replaces anything.
   - Reloads a running nginx and waits until it really works with the new configuration, that is until the master
     process has started new
-    workers. When it hasn't, the old file is put back and the task fails.
+    workers and the old ones accept nothing more. When it hasn't, the old file is put back and the task fails.
   - Makes sure that nginx serves the certificates that are on disk, and reloads it once where it still serves an older
     one.
 author:
@@ -277,7 +277,9 @@ class NginxConfig:
             return f"'{' '.join(command)}' ended with {rc}: {(out + err).strip()}"
         deadline = time.monotonic() + self.params["reload_timeout"]
         while time.monotonic() < deadline:
-            if workers(master) - before:
+            now = workers(master)
+            # New ones are there before the old ones stop accepting: both must have happened.
+            if now and not now & before:
                 return None
             time.sleep(0.05)
         return (
