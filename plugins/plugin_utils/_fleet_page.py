@@ -18,11 +18,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError
-from markupsafe import Markup
-
 from ansible_collections.ocore.cloud.plugins.module_utils._errors import OcoreError
 from ansible_collections.ocore.cloud.plugins.plugin_utils import _fleet_report
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError
+from markupsafe import Markup
 
 _MARKDOWN_LONGEST = 120
 """Characters of one value in Markdown, where nothing folds it away."""
@@ -51,9 +50,9 @@ def render(report: dict[str, Any], template: str) -> str:
 @lru_cache
 def _environment(directory: Path, html: bool) -> Environment:
     """Give the environment for the templates of a directory; kept, because it keeps what it has compiled."""
-    environment = Environment(  # noqa: S701 - the Markdown form escapes by finalize
+    environment = Environment(
         loader=FileSystemLoader(directory),
-        autoescape=html,
+        autoescape=html,  # noqa: S701 - Markdown is escaped by finalize
         finalize=None if html else _markdown,
         undefined=StrictUndefined,
         trim_blocks=True,

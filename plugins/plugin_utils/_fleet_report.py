@@ -206,7 +206,10 @@ def _reasons(entry: Json, record: Record, limits: Json) -> list[Json]:
         *_status_reasons(entry, record),
         *(reason for certificate in entry["certificates"] for reason in _certificate_reasons(certificate)),
         *_score_reasons(entry, limits),
-        *([_reason("notice", "update", "A newer Enterprise build is available")] * entry["enterprise_update_available"]),
+        *(
+            [_reason("notice", "update", "A newer Enterprise build is available")]
+            * entry["enterprise_update_available"]
+        ),
     ]
 
 

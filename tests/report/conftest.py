@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
-runpy.run_path(str(ROOT / "tests/unit/conftest.py"))
+collections_path = runpy.run_path(str(ROOT / "tests/unit/conftest.py"))["_collections_dir"]
 
 Json = dict[str, Any]
 

@@ -284,7 +284,9 @@ def test_record_with_nothing_in_it_is_reported_all_the_same() -> None:
     assert "(no name)" in page(model)
 
 
-@pytest.mark.parametrize(("given", "kept"), [("81", 81), (80.126, 80.13), (True, None), ("x", None), (float("nan"), None)])
+@pytest.mark.parametrize(
+    ("given", "kept"), [("81", 81), (80.126, 80.13), (True, None), ("x", None), (float("nan"), None)]
+)
 def test_scores_are_numbers_or_nothing(given: object, kept: float | None) -> None:
     assert only(report(record(**scored(given))))["score"] == kept
 
@@ -333,7 +335,8 @@ def test_template_that_does_not_exist_is_named() -> None:
 
 
 anything = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8), lambda inner: st.lists(inner, max_size=2)
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=2),
 )
 
 
@@ -342,11 +345,12 @@ anything = st.recursive(
     st.lists(
         st.fixed_dictionaries(
             {"id": st.text(alphabet="abc", min_size=1, max_size=2)},
-            optional={
-                name: anything
-                for name in ("name", "status", "odoo_version", "health_score", "restart_count", "status_message")
-            }
-            | {"domains": st.lists(st.fixed_dictionaries({"domain": anything, "ssl_expires_at": anything}), max_size=3)},
+            optional=dict.fromkeys(
+                ("name", "status", "odoo_version", "health_score", "restart_count", "status_message"), anything
+            )
+            | {
+                "domains": st.lists(st.fixed_dictionaries({"domain": anything, "ssl_expires_at": anything}), max_size=3)
+            },
         ),
         max_size=4,
     )
