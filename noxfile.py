@@ -28,7 +28,7 @@ MATRIX = [
 PRE_RELEASES = {"2.22": "2.22.0rc1"}
 RUNTIME = ["-r", "meta/ee-requirements.txt"]
 
-nox.options.sessions = ["lint", "docs_lint", "docs", "sanity", "contract", "render", "tests", "build"]
+nox.options.sessions = ["lint", "docs_lint", "docs", "sanity", "contract", "render", "tests", "report", "build"]
 nox.options.default_venv_backend = "venv"
 nox.options.reuse_existing_virtualenvs = True
 nox.options.error_on_missing_interpreters = False
@@ -171,6 +171,15 @@ def render(session: nox.Session) -> None:
     """Render the nginx configuration for every combination and parse it."""
     session.install("pytest", "ansible-core>=2.19", "-r", "tests/render/requirements.txt")
     session.run("pytest", "-q", "tests/render", *session.posargs, env={"ANSIBLE_COLLECTIONS_PATH": _link()})
+
+
+@nox.session
+def report(session: nox.Session) -> None:
+    """Run the playbook of the fleet report, and look at the page in Chromium where it is installed."""
+    session.install(
+        "ansible-core>=2.19", *RUNTIME, "-r", "tests/report/requirements.txt", "-r", "tests/emulator/requirements.txt"
+    )
+    session.run("pytest", "-q", "tests/report", *session.posargs, env={"ANSIBLE_COLLECTIONS_PATH": _link()})
 
 
 @nox.session
