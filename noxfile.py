@@ -190,7 +190,9 @@ def tests(session: nox.Session, core: str) -> None:
         *_core(core), *RUNTIME, "-r", "tests/unit/requirements.txt", "-r", "tests/emulator/requirements.txt"
     )
     env = {"ANSIBLE_COLLECTIONS_PATH": _link(), "COVERAGE_FILE": str(BUILD / f"coverage-{core}")}
-    session.run("pytest", "-q", "--cov", "--cov-report=term", *session.posargs, env=env)
+    session.run(
+        "pytest", "-q", "-n", "auto", "--dist", "loadfile", "--cov", "--cov-report=term", *session.posargs, env=env
+    )
     if not session.posargs:
         _ansible_test(session, _tree(f"integration-{core}"), "integration")
 
