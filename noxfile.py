@@ -185,7 +185,7 @@ def report(session: nox.Session) -> None:
 @nox.session
 @nox.parametrize("python,core", MATRIX)
 def tests(session: nox.Session, core: str) -> None:
-    """Run the unit tests and the integration targets with one interpreter and one ansible-core."""
+    """Run the unit tests, and the integration targets through both doors, with one interpreter and one ansible-core."""
     session.install(
         *_core(core), *RUNTIME, "-r", "tests/unit/requirements.txt", "-r", "tests/emulator/requirements.txt"
     )
@@ -194,7 +194,11 @@ def tests(session: nox.Session, core: str) -> None:
         "pytest", "-q", "-n", "auto", "--dist", "loadfile", "--cov", "--cov-report=term", *session.posargs, env=env
     )
     if not session.posargs:
-        _ansible_test(session, _tree(f"integration-{core}"), "integration")
+        tree = _tree(f"integration-{core}")
+        for in_process in ("true", "false"):
+            config = tree / "tests/integration/integration_config.yml"
+            config.write_text(f"---\nocore_in_process: {in_process}\n", encoding="utf-8")
+            _ansible_test(session, tree, "integration")
 
 
 @nox.session
