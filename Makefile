@@ -8,7 +8,7 @@ VENV := .venv
 SESSIONS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-roles clean
+.PHONY: help demo test test-roles docs clean
 
 help: ## Show what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -17,10 +17,13 @@ demo: $(VENV)/demo ## Try everything against the emulator, without an oCore acco
 	@$(VENV)/bin/python tests/demo.py
 
 test: $(VENV)/nox ## Run all tests that need no Docker engine
-	@$(VENV)/bin/python tests/run.py $(SESSIONS)
+	@$(VENV)/bin/python tests/run.py '$(SESSIONS)'
 
 test-roles: $(VENV)/nox ## Run the roles on real hosts (needs a Docker engine)
 	@$(VENV)/bin/python tests/run.py roles
+
+docs: $(VENV)/nox ## Build the documentation site into .build/site/html
+	@$(VENV)/bin/python tests/run.py docs
 
 clean: ## Remove everything that was made here
 	rm -rf .build .nox $(VENV) tests/output

@@ -3,7 +3,7 @@
 
 """Run sessions of the noxfile and say at the end what was tested and what was not.
 
-Usage: run.py [SESSION ...]. Without a session, those that ``make test`` stands for. Exits non-zero when one failed.
+Usage: run.py ["SESSION ..."]. Without a session, those that ``make test`` stands for. Exits non-zero when one failed.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def main(names: list[str]) -> int:
     status = subprocess.run(command, cwd=ROOT, check=False).returncode
     if not REPORT.exists():
         return status or 1
-    results = [(s["signature"], s["result"].lower()) for s in json.loads(REPORT.read_text())["sessions"]]
+    results = [(s["signatures"][0], s["result"].lower()) for s in json.loads(REPORT.read_text())["sessions"]]
     print("\nWhat was tested:")
     for name, result in results:
         print(f"  {name:32} {WORDS.get(result, result)}")
@@ -38,4 +38,4 @@ def main(names: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main(" ".join(sys.argv[1:]).split()))

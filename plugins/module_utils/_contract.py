@@ -53,7 +53,6 @@ class WireModel(BaseModel):
         "alias_generator": to_camel,
         "coerce_numbers_to_str": True,
         "extra": "ignore",
-        "populate_by_name": True,
     }
 
     def knows(self, field: str) -> bool:
@@ -219,14 +218,12 @@ def _forget(raw: dict[str, Any], location: Sequence[int | str]) -> tuple[str, st
     path: list[str] = []
     fate = "null"
     for index, step in enumerate(location):
-        if not _has(holder, step):
-            break
         path.append(str(step))
         inner = holder[step]
         if index + 1 == len(location) or not _has(inner, location[index + 1]):
             if location[0] == "envVars" and index == 1:
                 fate = "text"
-                inner = inner if isinstance(inner, str) else json.dumps(inner)
+                inner = json.dumps(inner)
             else:
                 inner = None
             holder[step] = inner

@@ -77,7 +77,9 @@ CASES: list[dict[str, Any]] = [
 
 
 def normalized(text: str) -> str:
-    """Replace what differs from run to run: ids, times, and a score that grows while one looks."""
+    """Replace what differs from run to run: ids, times, a score that grows while one looks, and the ports of what is
+    created side by side."""
+    text = re.sub(r'("(?:http|longpolling)_port_host"): \d+', r'\1: "<port>"', text)
     text = re.sub(r'("health_score(?:_grade)?"): [^,\n]+', r'\1: "<score>"', text)
     text = re.sub(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b", "<id>", text)
     text = re.sub(r"\b[0-9a-f]{32}\b", "<record>", text)

@@ -152,3 +152,7 @@ def test_env_values_in_the_words_of_health_are_masked(ocore: Scripted) -> None:
     ocore.expect("GET", f"{PATH}/health-score", answer={"score": 1, "factors": [{"details": "got planted-value"}]})
     details = read(ocore, id=ID, gather=["health_score"])["instances"][0]["health_score_details"]
     assert details["factors"][0]["details"] == f"got {MASK}"
+    ocore.expect("GET", PATH, answer=entry)
+    ocore.expect("GET", f"{PATH}/health", answer={"statusMessage": "refused: planted-value"})
+    revealed = read(ocore, id=ID, gather=["health"], reveal_env_vars=True)["instances"][0]
+    assert revealed["health"]["status_message"] == "refused: planted-value"

@@ -375,7 +375,7 @@ def test_a_put_that_is_refused_while_creating_tells_what_was_done(ocore: Scripte
     result = declare(ocore, **NEW, mcp_write_enabled=True, wait=False)
     assert (result["failed"], result["changed"], result["actions"]) == (True, True, ["create"])
     assert result["error"] == {"status": 409, "code": None}
-    assert "Run the task again when it has ended." in result["msg"]
+    assert "Run the task again when what is under way has ended." in result["msg"]
     assert result["msg"].endswith("Done before that: create.")
 
 
@@ -722,6 +722,16 @@ def test_an_update_without_effect_is_said(ocore: Scripted) -> None:
     ocore.expect("GET", PATH, answer=wire())
     ocore.expect("PUT", PATH, answer=wire())
     assert "still shows the old value of name" in declare(ocore, id=ID, name="New").warnings[0]
+
+
+def test_what_cannot_be_compared_is_warned_about(ocore: Scripted) -> None:
+    ocore.expect("GET", "/instances", answer=[wire(envVars={"A": "********"})])
+    result = declare(ocore, slug="shop", env_vars={"A": "x"}, template_id="t")
+    assert result["changed"] is False
+    assert [warning.split(" of ")[0] for warning in result.warnings] == [
+        "oCore does not show template_id",
+        "oCore does not show the values",
+    ]
 
 
 def test_a_lost_answer_to_a_put_is_no_trouble(ocore: Scripted) -> None:
