@@ -1,0 +1,22 @@
+# SPDX-FileCopyrightText: oCore collection contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Filters of the host roles; each is documented in the file of its name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ansible_collections.ocore.cloud.plugins.plugin_utils import _sites
+
+
+class FilterModule:
+    """The filters that turn instance records into what a host has to do."""
+
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        return {
+            "nginx_sites": _sites.nginx_sites,
+            "site_certificates": _sites.site_certificates,
+            "host_report": _sites.host_report,
+            "instance_ports": _sites.instance_ports,
+        }

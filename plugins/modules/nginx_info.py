@@ -1,0 +1,214 @@
+#!/usr/bin/python
+# SPDX-FileCopyrightText: oCore collection contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Read what nginx on a host is, and which certificates and ports it can serve."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: nginx_info
+short_description: Read what nginx on a host can do, and which certificates and ports are there
+version_added: 0.1.0
+description:
+  - Reads the version of nginx, the OpenSSL it runs with, and which gated features follow from them.
+  - Reads any number of certificates and looks at any number of local ports in one call, so that its cost hardly grows with the number of sites.
+  - Nothing fails when nginx is not installed yet. RV(installed) is then false and all features are off.
+author:
+  - oCore collection contributors (@ocore)
+requirements:
+  - python3-cryptography on the host, when there is a certificate to read
+options:
+  certificates_dir:
+    description:
+      - Directory with one directory per certificate, which holds C(fullchain.pem) and C(privkey.pem).
+    type: path
+    default: /etc/letsencrypt/live
+  certificates:
+    description:
+      - Names of the certificates to read, that is of directories in O(certificates_dir).
+    type: list
+    elements: str
+    default: []
+  ports:
+    description:
+      - Ports on V(127.0.0.1) to look at.
+    type: list
+    elements: int
+    default: []
+  own_file:
+    description:
+      - The file the caller renders. Directives in it don't count as set elsewhere.
+    type: path
+    default: /etc/nginx/conf.d/ocore.conf
+attributes:
+  check_mode:
+    description: Can run in check mode without changing anything.
+    support: full
+  diff_mode:
+    description: There is nothing to show a difference of.
+    support: none
+  idempotent:
+    description: Gives the same result again as long as the host is the same.
+    support: full
+"""
+
+EXAMPLES = r"""
+- name: See what this nginx can do
+  ocore.cloud.nginx_info:
+  register: nginx
+
+- name: Say which HTTP/2 syntax it takes
+  ansible.builtin.debug:
+    msg: "{{ 'http2 on' if nginx.features.http2_directive else 'listen ... http2' }}"
+
+- name: Read two certificates and see whether their instances listen
+  ocore.cloud.nginx_info:
+    certificates: [shop, crm]
+    ports: [20000, 20010]
+"""
+
+RETURN = r"""
+installed:
+  description: Whether there is an nginx.
+  returned: always
+  type: bool
+version:
+  description: Version of nginx.
+  returned: always
+  type: str
+  sample: 1.26.3
+openssl:
+  description: Version of the OpenSSL that nginx runs with.
+  returned: always
+  type: str
+  sample: 3.5.4
+features:
+  description:
+    - Whether this nginx has C(proxy_cookie_flags), C(ssl_reject_handshake), C(safe_session_tickets), C(http2_directive),
+      C(keepalive_min_timeout), and the curve X25519MLKEM768 (C(hybrid_curve)).
+  returned: always
+  type: dict
+  sample: {http2_directive: true, hybrid_curve: true}
+ipv6:
+  description: Whether a socket can be bound to an IPv6 address here.
+  returned: always
+  type: bool
+names_hash_set:
+  description: Whether another configuration file sets C(server_names_hash_bucket_size) already.
+  returned: always
+  type: bool
+certificates:
+  description: Certificates that are there, by name.
+  returned: always
+  type: dict
+  contains:
+    usable:
+      description: Whether certificate and key can be read and belong together.
+      type: bool
+      returned: always
+    problem:
+      description: Why it can't be used.
+      type: str
+      returned: always
+    names:
+      description: DNS names of the certificate.
+      type: list
+      elements: str
+      returned: when the certificate can be read
+    trusted:
+      description: Whether a client on this host accepts it.
+      type: bool
+      returned: when the certificate can be read
+    not_after:
+      description: End of validity, ISO 8601 in UTC.
+      type: str
+      returned: when the certificate can be read
+    serial:
+      description: Serial number in hexadecimal.
+      type: str
+      returned: when the certificate can be read
+  sample: {shop: {usable: true, names: [shop.example.com], trusted: true}}
+listening:
+  description: Those of O(ports) that accept a connection.
+  returned: always
+  type: list
+  elements: int
+"""
+
+import os
+import socket
+
+from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible_collections.ocore.cloud.plugins.module_utils._certificate import (
+    CryptographyMissing,
+    read_certificate,
+    trust_context,
+)
+from ansible_collections.ocore.cloud.plugins.module_utils._nginx import directive_elsewhere, features, parse_build
+
+
+def has_ipv6() -> bool:
+    """Whether a socket can be bound to an IPv6 address."""
+    try:
+        with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as probe:
+            probe.bind(("::", 0))
+    except OSError:
+        return False
+    return True
+
+
+def accepts(port: int) -> bool:
+    """Whether something accepts a connection on this local port."""
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=1):
+            return True
+    except OSError:
+        return False
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "certificates_dir": {"type": "path", "default": "/etc/letsencrypt/live"},
+            "certificates": {"type": "list", "elements": "str", "default": []},
+            "ports": {"type": "list", "elements": "int", "default": []},
+            "own_file": {"type": "path", "default": "/etc/nginx/conf.d/ocore.conf"},
+        },
+        supports_check_mode=True,
+    )
+    nginx = module.get_bin_path("nginx")
+    build = {"version": None, "openssl": None}
+    names_hash_set = False
+    if nginx:
+        _rc, out, err = module.run_command([nginx, "-V"])
+        build = parse_build(out + err)
+        _rc, out, _err = module.run_command([nginx, "-T", "-q"])
+        names_hash_set = directive_elsewhere(out, "server_names_hash_bucket_size", module.params["own_file"])
+    found = {}
+    trust = trust_context()
+    for name in module.params["certificates"]:
+        directory = os.path.join(module.params["certificates_dir"], name)
+        try:
+            certificate = read_certificate(
+                os.path.join(directory, "fullchain.pem"), os.path.join(directory, "privkey.pem"), trust
+            )
+        except CryptographyMissing:
+            module.fail_json(msg=missing_required_lib("cryptography", reason=f"to read the certificate in {directory}"))
+        if certificate:
+            found[name] = certificate
+    module.exit_json(
+        changed=False,
+        installed=bool(nginx),
+        version=build["version"],
+        openssl=build["openssl"],
+        features=features(build["version"], build["openssl"]),
+        ipv6=has_ipv6(),
+        names_hash_set=names_hash_set,
+        certificates=found,
+        listening=[port for port in module.params["ports"] if accepts(port)],
+    )
+
+
+if __name__ == "__main__":
+    main()
