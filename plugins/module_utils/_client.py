@@ -16,12 +16,14 @@ from __future__ import annotations
 
 import email.utils
 import ipaddress
+import json
 import random
 import re
 import ssl
 import threading
 import time
 import traceback
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -44,7 +46,7 @@ REQUESTS_IMPORT_ERROR: str | None = None
 try:
     import requests
     from requests.adapters import HTTPAdapter
-    from urllib3.exceptions import NewConnectionError
+    from urllib3.exceptions import InsecureRequestWarning, NewConnectionError, ReadTimeoutError
 except ImportError:
     REQUESTS_IMPORT_ERROR = traceback.format_exc()
 
@@ -58,6 +60,8 @@ BACKOFF_MOST = 20.0
 RETRY_AFTER_MOST = 120.0
 """Seconds. A server that asks for a longer pause is reported instead of obeyed."""
 PAGES_MOST = 1000
+TIMEOUT_MOST = 86400
+"""Seconds; sockets refuse what does not fit into their clock."""
 
 #: What to check, by status of the answer.
 ADVICE = {
@@ -66,7 +70,7 @@ ADVICE = {
     "an API key lives until it is revoked.",
     403: "The token is valid but not allowed to do this: changes need the permission manage:instances in the "
     "organization given by the option organization.",
-    404: "Check api_url, and that the instance belongs to the organization.",
+    404: "Check api_url and organization, and that the instance exists in it.",
     409: "Something else is under way on the instance, or the slug is taken. Run the task again when it has ended.",
     422: "Check the values given.",
     429: "Run fewer tasks at once, or raise retries.",
@@ -112,8 +116,8 @@ class Settings:
                 "Use https, or set allow_http if that network is safe."
             )
         path = parts.path.rstrip("/") or "/api"
-        if options["request_timeout"] <= 0:
-            raise OcoreError("request_timeout must be more than 0 seconds.")
+        if not 0 < options["request_timeout"] <= TIMEOUT_MOST:
+            raise OcoreError(f"request_timeout must be more than 0 and at most {TIMEOUT_MOST} seconds.")
         if options["retries"] < 0:
             raise OcoreError("retries must be 0 or more.")
         verify: bool | str | None = bool(options["validate_certs"])
@@ -139,7 +143,7 @@ def _split_url(url: str) -> Any:
     except ValueError:
         usable = False
     if not usable:
-        raise OcoreError(f"api_url must look like {DEFAULT_API_URL}; it is not a usable http or https URL.")
+        raise OcoreError(f"api_url is not a usable http or https URL. It must look like {DEFAULT_API_URL}.")
     if "@" in parts.netloc:
         raise OcoreError("api_url must not hold credentials; give them as api_token.")
     return parts
@@ -212,8 +216,8 @@ class Client:
         while (cursor := next_cursor(pages[-1])) is not None:
             if cursor in cursors or len(pages) >= PAGES_MOST:
                 raise OcoreError(
-                    "Cannot list the instances: oCore keeps answering with the same page, so the list would be "
-                    "incomplete. This collection follows next_cursor by the query parameter cursor."
+                    "Cannot list the instances: oCore keeps announcing a further page, so the list would never be "
+                    "complete. This collection follows next_cursor by the query parameter cursor."
                 )
             cursors.add(cursor)
             pages.append(self._read("/instances", attempt, {**query, "cursor": cursor}))
@@ -227,7 +231,7 @@ class Client:
             if error.status == 404:
                 return None
             raise
-        return parse(Instance, raw, self._warn)
+        return self._instance(raw, instance_id)
 
     def create(self, fields: Mapping[str, Any]) -> Instance:
         """Send one create request (202: provisioning is queued).
@@ -237,12 +241,17 @@ class Client:
         """
         attempt = f"create instance {fields.get('slug') or fields.get('name')}"
         raw = self._send("POST", "/instances", attempt, body=fields)
-        return parse(Instance, raw, self._warn)
+        if not (isinstance(raw, dict) and raw.get("id")):
+            raise OcoreError(
+                f"Cannot {attempt}: oCore accepted the request, but its answer does not hold the instance's id.",
+                uncertain=True,
+            )
+        return self._instance(raw, str(raw["id"]))
 
     def update(self, instance: Instance, fields: Mapping[str, Any]) -> Instance:
         """Send a PUT with snake_case ``fields`` of ``UPDATABLE``; give the instance as the answer shows it."""
         raw = self._send("PUT", f"/instances/{_quote(instance.id)}", f"update instance {instance.title()}", body=fields)
-        return parse(Instance, raw, self._warn)
+        return self._instance(raw, instance.id)
 
     def delete(self, instance: Instance) -> None:
         """Ask for the removal (202: cleanup is queued). An instance that is gone already is no error."""
@@ -277,6 +286,14 @@ class Client:
         raw = self._read_about(instance, "health-score")
         score = None if raw is None else parse(HealthScore, raw, self._warn)
         return score if score is not None and score.score is not None else None
+
+    def _instance(self, raw: object, instance_id: str) -> Instance:
+        """Read an instance whose id is known from the request, and take its env values for secrets."""
+        if isinstance(raw, dict) and not raw.get("id"):
+            raw = {**raw, "id": instance_id}
+        instance = parse(Instance, raw, self._warn)
+        self.scrub.add(instance.secrets())
+        return instance
 
     def _read_about(self, instance: Instance, what: str) -> Any:
         try:
@@ -363,7 +380,7 @@ class Client:
                 allow_redirects=False,
                 proxies=None if settings.use_proxy else {"http": "", "https": ""},
             )
-        except requests.RequestException as error:
+        except OSError as error:  # requests' own exceptions, and what it lets through: an unreadable ca_path
             raise _FailedTry(self._no_answer(error, attempt)) from None
         if response.ok and not response.is_redirect and response.status_code < 300:
             self._accepted = True
@@ -386,6 +403,9 @@ class Client:
         session: requests.Session | None = getattr(self._local, "session", None)
         if session is None:
             session = requests.Session()
+            if self._settings.verify is False:
+                # The user has said so; urllib3 would repeat it for every request.
+                warnings.simplefilter("ignore", InsecureRequestWarning)
             # An auth object keeps requests from replacing the header by an entry of ~/.netrc.
             session.auth = self._authorize
             session.headers.update({"Accept": "application/json", "User-Agent": self._user_agent})
@@ -402,23 +422,36 @@ class Client:
         request.headers["Authorization"] = f"Bearer {self._settings.token}"
         return request
 
-    def _no_answer(self, error: requests.RequestException, attempt: str) -> OcoreError:
+    def _no_answer(self, error: OSError, attempt: str) -> OcoreError:
         """Describe a request that got no (whole) answer."""
         host = urlsplit(self._settings.api_url).netloc
+        words = self._words(_innermost(error))
         if _caused_by(error, ssl.SSLCertVerificationError) or "CERTIFICATE_VERIFY_FAILED" in str(error):
             return OcoreError(
                 f"Cannot {attempt}: the certificate of {host} is not trusted "
-                f"({_first(_ssl_reason(error))}). If it is issued by a CA of your own, name its bundle in ca_path."
+                f"({_ssl_reason(error)}). If it is issued by a CA of your own, name its bundle in ca_path."
             )
-        if isinstance(error, OSError) and "invalid path" in str(error):
-            return OcoreError(f"Cannot {attempt}: ca_path does not name a readable CA bundle.")
-        if isinstance(error, requests.exceptions.ConnectTimeout) or _caused_by(error, NewConnectionError):
+        if "invalid path" in str(error) or _caused_by(error, FileNotFoundError):
             return OcoreError(
-                f"Cannot {attempt}: no connection to {host} ({self.scrub(_innermost(error))}). "
-                "Check api_url and the network.",
+                f"Cannot {attempt}: the CA bundle can't be read ({words}). Check ca_path, or REQUESTS_CA_BUNDLE and "
+                "CURL_CA_BUNDLE of the environment."
+            )
+        if isinstance(error, requests.exceptions.ProxyError):
+            return OcoreError(
+                f"Cannot {attempt}: the proxy on the way to {host} gave no connection ({words}). "
+                "Check HTTPS_PROXY, HTTP_PROXY and NO_PROXY of the environment.",
                 transient=True,
             )
-        if isinstance(error, requests.exceptions.Timeout):
+        if isinstance(error, requests.exceptions.ConnectTimeout) or _caused_by(error, NewConnectionError):
+            return OcoreError(
+                f"Cannot {attempt}: no connection to {host} ({words}). Check api_url and the network.",
+                transient=True,
+            )
+        if isinstance(error, requests.exceptions.SSLError) and not _caused_by(error, ssl.SSLEOFError):
+            return OcoreError(
+                f"Cannot {attempt}: no TLS connection to {host} ({words}). Check api_url and ca_path.", uncertain=True
+            )
+        if _is_timeout(error):
             return OcoreError(
                 f"Cannot {attempt}: {host} did not answer within {self._settings.timeout:g} seconds. "
                 "Raise request_timeout if that is too short.",
@@ -431,7 +464,19 @@ class Client:
                 transient=True,
                 uncertain=True,
             )
-        return OcoreError(f"Cannot {attempt}: {self.scrub(_innermost(error))}. Check api_url.")
+        if isinstance(error, requests.exceptions.ContentDecodingError):
+            return OcoreError(
+                f"Cannot {attempt}: the answer of {host} can't be unpacked.", transient=True, uncertain=True
+            )
+        return OcoreError(f"Cannot {attempt}: {words.rstrip('.')}. Check api_url.", uncertain=True)
+
+    def _words(self, text: str) -> str:
+        """Give foreign words for a message: without secrets, on one line, not too long.
+
+        Secrets go first, since one that is cut off, or whose line breaks are gone, would not be recognized any more.
+        """
+        line = " ".join(self.scrub(text).split())
+        return line if len(line) <= 300 else line[:299] + "…"
 
     def _refused(self, response: requests.Response, attempt: str) -> OcoreError:
         """Describe an answer that is not a success."""
@@ -444,19 +489,19 @@ class Client:
                 "so that the token reaches no other host. Set api_url to the final address.",
                 status=status,
             )
-        code, said = _error_text(response)
+        code, said = (self._words(text) for text in _error_text(response))
         text = f"Cannot {attempt}: oCore answered HTTP {status}"
-        text += f" ({self.scrub(code)})" if code else ""
-        text += f": {self.scrub(said).rstrip('.')}." if said else "."
+        text += f" ({code})" if code else ""
+        text += f": {said.rstrip('.')}." if said else "."
         advice = EXPIRED if status == 401 and self._accepted else ADVICE.get(status)
         if advice:
             text += f" {advice}"
-        if status in (400, 401, 403, 404, 422) and not self._settings.organization and not self._accepted:
+        if status in (400, 403, 404, 422) and not self._settings.organization and not self._accepted:
             text += f" {NO_ORGANIZATION}"
         return OcoreError(
             text,
             status=status,
-            code=self.scrub(code) if code else None,
+            code=code or None,
             transient=status in TRANSIENT,
             uncertain=status >= 500,
         )
@@ -484,7 +529,7 @@ def _retry_after(response: requests.Response) -> float | None:
     text = response.headers.get("Retry-After", "").strip()
     if not text:
         return None
-    if text.isdigit():
+    if text.isascii() and text.replace(".", "", 1).isdigit():
         return float(text)
     try:
         until = email.utils.parsedate_to_datetime(text)
@@ -495,38 +540,40 @@ def _retry_after(response: requests.Response) -> float | None:
         return None
 
 
-def _error_text(response: requests.Response) -> tuple[str | None, str]:
-    """Find code and message in an error answer, whose shape is not documented.
-
-    :returns: code or null, and a message that may be empty.
-    """
+def _error_text(response: requests.Response) -> tuple[str, str]:
+    """Find code and message in an error answer, whose shape is not documented; each may be empty."""
     try:
         body: Any = response.json()
     except ValueError:
         text = response.text
         if "<html" in text.lower() or "<!doctype" in text.lower():
             title = re.search(r"<title[^>]*>(.*?)</title>", text, re.IGNORECASE | re.DOTALL)
-            return None, f"an HTML page, {_first(title.group(1))!r}" if title else "an HTML page"
-        return None, _first(text)
-    if isinstance(body, str):
-        return None, _first(body)
+            return "", f'an HTML page, "{title.group(1).strip()}"' if title else "an HTML page"
+        return "", text
     if not isinstance(body, dict):
-        return None, ""
+        return "", _plain(body)
     inner = body.get("error")
     source: dict[str, Any] = {**body, **inner} if isinstance(inner, dict) else body
-    message = source.get("message") or source.get("detail") or source.get("title") or inner
+    said = [source.get("message") or source.get("detail") or source.get("title")]
+    if not said[0]:
+        said = [None if isinstance(inner, dict) else inner, source.get("error_description")]
+    said += [source.get("details"), source.get("errors")]
     code = source.get("code")
-    extra = source.get("details") or source.get("errors")
-    text = _first(str(message)) if message and not isinstance(message, dict) else ""
-    if extra:
-        text = f"{text} {_first(str(extra))}".strip()
-    return (str(code) if code is not None else None), text
+    return "" if code is None else _plain(code), ". ".join(_plain(part).rstrip(".") for part in said if part)
 
 
-def _first(text: str) -> str:
-    """Give the beginning of a text on one line."""
-    line = " ".join(text.split())
-    return line if len(line) <= 300 else line[:297] + "..."
+def _plain(value: object) -> str:
+    """Write a part of an error answer for people: ``{"name": ["is too long"]}`` as ``name: is too long``."""
+    if isinstance(value, (list, tuple)):
+        return "; ".join(_plain(item) for item in value)
+    if isinstance(value, dict):
+        said = value.get("message") or value.get("msg") or value.get("detail")
+        if said:
+            where = value.get("field") or value.get("loc") or ""
+            where = ".".join(str(step) for step in where) if isinstance(where, list) else str(where)
+            return f"{where}: {_plain(said)}" if where else _plain(said)
+        return ", ".join(f"{key}: {_plain(item)}" for key, item in value.items())
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _chain(error: BaseException) -> list[BaseException]:
@@ -549,8 +596,13 @@ def _innermost(error: BaseException) -> str:
     """Give the operating system's words for a failed connection, or else the exception's own."""
     for item in _chain(error):
         if isinstance(item, OSError) and item.strerror and not isinstance(item, requests.RequestException):
-            return _first(item.strerror)
-    return _first(str(error))
+            return str(item.strerror)
+    return str(error)
+
+
+def _is_timeout(error: OSError) -> bool:
+    """Tell whether time ran out; requests calls that a ConnectionError when it happens within the body."""
+    return isinstance(error, requests.exceptions.Timeout) or _caused_by(error, ReadTimeoutError)
 
 
 def _ssl_reason(error: BaseException) -> str:

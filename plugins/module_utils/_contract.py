@@ -12,12 +12,13 @@ that field, never the instance.
 
 from __future__ import annotations
 
+import json
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
-from ansible_collections.ocore.cloud.plugins.module_utils._errors import MASK, OcoreError
+from ansible_collections.ocore.cloud.plugins.module_utils._errors import MASK, OcoreError, Scrubber
 
 PYDANTIC_IMPORT_ERROR: str | None = None
 try:
@@ -123,6 +124,10 @@ class Instance(WireModel):
         label = self.slug or self.name
         return f"{label} ({self.id})" if label else self.id
 
+    def secrets(self) -> list[str]:
+        """Give the env values: what must not be shown."""
+        return [value for value in (self.env_vars or {}).values() if value]
+
     def record(self, reveal_env_vars: bool = False) -> dict[str, Any]:
         """Give the instance record: every field in snake_case, lists and dicts never null, env values masked."""
         record: dict[str, Any] = self.model_dump()
@@ -130,6 +135,9 @@ class Instance(WireModel):
         record["env_vars"] = record["env_vars"] or {}
         if not reveal_env_vars:
             record["env_vars"] = dict.fromkeys(record["env_vars"], MASK)
+            # A failed start may quote a password that did not work.
+            if self.status_message:
+                record["status_message"] = Scrubber(self.secrets())(self.status_message)
         return record
 
 
@@ -184,9 +192,15 @@ def parse(model: type[Model], raw: object, warn: Warn) -> Model:
         problems = error.errors(include_url=False, include_input=False, include_context=False)
     copy = deepcopy(raw)
     label = raw.get("slug") or raw.get("id") or "?"
+    told: set[str] = set()
     for problem in problems:
-        where = _forget(copy, problem["loc"])
-        warn(f"oCore sent an unusable value in {where} of {label}: {problem['msg']}. It is treated as null.")
+        where, fate = _forget(copy, problem["loc"])
+        if where not in told:  # one value is reported once for each type that it might have had
+            told.add(where)
+            warn(f"oCore sent an unusable value in {where} of {label}: {problem['msg']}. It is treated as {fate}.")
+    for key, value in copy.items():
+        if isinstance(value, list):
+            copy[key] = [item for item in value if item is not None]
     try:
         return model.model_validate(copy)
     except ValidationError as error:
@@ -195,20 +209,29 @@ def parse(model: type[Model], raw: object, warn: Warn) -> Model:
     return model.model_validate(copy)
 
 
-def _forget(raw: dict[str, Any], location: Sequence[int | str]) -> str:
-    """Null the value that a validation error points at; give its path as text."""
+def _forget(raw: dict[str, Any], location: Sequence[int | str]) -> tuple[str, str]:
+    """Null the value that a validation error points at; give its path as text, and what became of it.
+
+    An env value becomes text, since an update sends the other variables back and must not lose this one.
+    """
     holder: Any = raw
     path: list[str] = []
+    fate = "null"
     for index, step in enumerate(location):
         if not _has(holder, step):
             break
         path.append(str(step))
         inner = holder[step]
         if index + 1 == len(location) or not _has(inner, location[index + 1]):
-            holder[step] = None
+            if location[0] == "envVars" and index == 1:
+                fate = "text"
+                inner = inner if isinstance(inner, str) else json.dumps(inner)
+            else:
+                inner = None
+            holder[step] = inner
             break
         holder = inner
-    return ".".join(path)
+    return ".".join(path), fate
 
 
 def _has(holder: Any, step: int | str) -> bool:
@@ -230,11 +253,13 @@ class Listing:
     """
 
     def __init__(self, items: Sequence[object], total: int | None, warn: Warn) -> None:
-        self._items = [item for item in items if isinstance(item, dict) and item.get("id")]
+        usable = [item for item in items if isinstance(item, dict) and item.get("id")]
+        # One that moves while the pages are read may be on two of them.
+        self._items = list({str(item["id"]): item for item in usable}.values())
         self._warn = warn
         self.total = total
-        if len(self._items) < len(items):
-            warn(f"oCore listed {len(items) - len(self._items)} instance(s) without an id; they are left out.")
+        if len(usable) < len(items):
+            warn(f"oCore listed {len(items) - len(usable)} instance(s) without an id; they are left out.")
 
     @property
     def incomplete(self) -> bool:
@@ -247,6 +272,12 @@ class Listing:
     def __iter__(self) -> Iterator[Instance]:
         """Validate and give all instances, in the API's order."""
         return (parse(Instance, item, self._warn) for item in self._items)
+
+    def on_server(self, server_id: str) -> Listing:
+        """Give the part that is on one server, for an API that ignores the filter. No server said: it is kept."""
+        wanted = server_id.casefold()
+        items = [i for i in self._items if str(i.get("serverId") or server_id).casefold() == wanted]
+        return Listing(items, self.total if self.incomplete else None, self._warn)
 
     def ids(self) -> set[str]:
         """Give the ids of all instances."""
@@ -289,6 +320,9 @@ def parse_list(pages: Sequence[object], warn: Warn) -> Listing:
         items.extend(found)
         if isinstance(page, dict) and isinstance(page.get("total"), int):
             total = page["total"]
+    if pages and isinstance(pages[-1], dict) and pages[-1].get("has_more"):
+        # No cursor leads on: there are more, but nobody knows how many.
+        total = max(total or 0, len(items) + 1)
     return Listing(items, total, warn)
 
 
@@ -307,6 +341,6 @@ def page_items(page: object) -> list[object] | None:
 
 def next_cursor(page: object) -> str | None:
     """Give the cursor of the next page; null when this page is the last."""
-    if isinstance(page, dict) and page.get("has_more") and page.get("next_cursor"):
+    if isinstance(page, dict) and page.get("next_cursor") and page.get("has_more") is not False:
         return str(page["next_cursor"])
     return None

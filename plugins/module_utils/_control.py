@@ -14,6 +14,7 @@ from ansible_collections.ocore.cloud.plugins.module_utils._contract import Healt
 from ansible_collections.ocore.cloud.plugins.module_utils._errors import OcoreError
 from ansible_collections.ocore.cloud.plugins.module_utils._identity import describe, find
 from ansible_collections.ocore.cloud.plugins.module_utils._lifecycle import (
+    GO_ON,
     SETTLED,
     Phase,
     failed_since,
@@ -66,9 +67,14 @@ def perform(task: Task, instance: Instance, action: str) -> Instance:
     task.actions.append(action)
     if not task.options["wait"]:
         return instance
-    return settle(task, instance, f"be {_DONE[action]}", _goal(action, instance), instance)
+    advice = _INVISIBLE if action == "restart" else GO_ON
+    return settle(task, instance, f"be {_DONE[action]}", _goal(action, instance), instance, advice)
 
 
+_INVISIBLE = (
+    "oCore accepted the restart, but neither the status, nor restart_count, nor last_restart_at shows that it is over. "
+    "Look at the instance in oCore; running the task again restarts it again."
+)
 _DONE = {"start": "started", "stop": "stopped", "restart": "restarted"}
 
 
@@ -80,10 +86,16 @@ def _ask(task: Task, instance: Instance, action: str) -> None:
             raise
         # The action may be under way: it shows in the instance. If not, it is the user who decides to repeat it.
         for _tick, _elapsed in zip(range(UNCERTAIN_LOOKS), task.clock.ticks(), strict=False):
-            now = task.client.get(instance.id)
+            try:
+                now = task.client.get(instance.id)
+            except OcoreError as trouble:
+                error.message += f" Looking at the instance failed as well: {trouble.message}"
+                break
             if now is None or _moved(instance, now) or now.status != instance.status:
                 return
-        error.message += f" The instance does not show whether it will {action}; run the task again."
+        error.message += (
+            f" Nothing shows whether the {action} is under way: look at the instance, then run the task again."
+        )
         raise
 
 
@@ -118,6 +130,7 @@ def settle(
     purpose: str,
     done: Callable[[Instance | None, float], bool],
     last: Instance | None,
+    advice: str = GO_ON,
 ) -> Instance:
     """Wait for ``done`` with the task's clock and keep the instance as seen last in the task.
 
@@ -129,7 +142,7 @@ def settle(
         task.instance = now or task.instance
         return now
 
-    found = wait_for(task.clock, f"instance {instance.title()} to {purpose}", read, done, last)
+    found = wait_for(task.clock, f"instance {instance.title()} to {purpose}", read, done, last, advice)
     return found or instance
 
 
@@ -144,9 +157,10 @@ def wait_until_settled(task: Task, instance: Instance) -> Instance:
     return settle(task, instance, "finish what is under way", done, instance)
 
 
-def wait_for_score(task: Task, instance: Instance, least: int) -> HealthScore:
+def wait_for_score(task: Task, instance: Instance, least: int, old: HealthScore | None = None) -> HealthScore:
     """Wait until the health score is at least ``least`` and was computed after the last restart.
 
+    :param old: the score before an action; one of the same time says nothing about the instance after it.
     :raises OcoreError: at the deadline; the text holds the last score.
     """
     restarted = _time(instance.last_restart_at)
@@ -157,9 +171,10 @@ def wait_for_score(task: Task, instance: Instance, least: int) -> HealthScore:
         if score is not None and score.score is not None:
             computed = _time(score.computed_at)
             stale = restarted is not None and computed is not None and computed < restarted
+            stale = stale or (old is not None and old.computed_at is not None and old.computed_at == score.computed_at)
             if score.score >= least and not stale:
                 return score
-            said = f"the score is {score.score:g}" + (", computed before the last restart" if stale else "")
+            said = f"the score is {score.score:g}" + (", but it was computed before the start" if stale else "")
         if next(ticks, None) is None:
             break
         task.clock.say(f"waiting for instance {instance.title()} to reach health score {least}: {said}")
@@ -218,11 +233,12 @@ def execute(task: Task) -> None:
             task.result["diff"] = diff(state, instance, action)
     elif options["wait"] and phase(instance) is Phase.STOPPING and state == "stopped":
         instance = settle(task, instance, "be stopped", _goal("stop", instance), instance)
+    old = task.client.health_score(instance) if action and least is not None else None
     if action:
         instance = perform(task, instance, action)
     task.instance = instance
     if least is not None:
-        wait_for_score(task, instance, least)
+        wait_for_score(task, instance, least, old)
         task.instance = task.client.get(instance.id) or instance
 
 

@@ -13,9 +13,9 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible_collections.ocore.cloud.plugins.module_utils._client import REQUESTS_IMPORT_ERROR, Client, Settings
 from ansible_collections.ocore.cloud.plugins.module_utils._contract import PYDANTIC_IMPORT_ERROR
-from ansible_collections.ocore.cloud.plugins.module_utils._errors import MASK, OcoreError
+from ansible_collections.ocore.cloud.plugins.module_utils._errors import MASK, OcoreError, Scrubber
 from ansible_collections.ocore.cloud.plugins.module_utils._lifecycle import Clock
-from ansible_collections.ocore.cloud.plugins.module_utils._task import Operation, Task
+from ansible_collections.ocore.cloud.plugins.module_utils._task import Operation, Spec, Task
 
 
 def missing_library() -> tuple[str, str] | None:
@@ -51,35 +51,73 @@ def run(
             said.add(text)
             warn(client.scrub(text) if client else text)
 
+    def scrubbed_progress(line: str) -> None:
+        progress(client.scrub(line) if client else line)
+
     try:
-        clock = Clock(options.get("wait_timeout", 600), options.get("wait_interval", 2.0), progress)
+        clock = Clock(options.get("wait_timeout", 600), options.get("wait_interval", 2.0), scrubbed_progress)
         client = Client(Settings.from_options(options), caller=operation.name, warn=warn_once)
         task = Task(options, check_mode, client, clock, warn_once)
         operation.execute(task)
     except OcoreError as error:
-        scrub = client.scrub if client else str
-        return {**_result(task), "failed": True, "msg": scrub(error.message), "error": error.details()}
+        message = error.message
+        if task is not None and task.actions:
+            message += f" Done before that: {', '.join(task.actions)}."
+        result = {
+            **_result(operation, task),
+            "error": error.details(),
+            "failed": True,
+            "msg": client.scrub(message) if client else message,
+        }
+    else:
+        result = _result(operation, task)
     finally:
         if client is not None:
             client.close()
-    return _result(task)
+    # AnsibleModule does this up to ansible-core 2.21. From 2.22 on it leaves the token to be hidden where it is shown.
+    cleaned: dict[str, Any] = _scrubbed(result, Scrubber([options["api_token"]]))
+    return cleaned
 
 
-def _result(task: Task | None) -> dict[str, Any]:
+def _scrubbed(value: Any, scrub: Scrubber) -> Any:
+    if isinstance(value, str):
+        return scrub(value)
+    if isinstance(value, dict):
+        return {key: _scrubbed(item, scrub) for key, item in value.items()}
+    return [_scrubbed(item, scrub) for item in value] if isinstance(value, list) else value
+
+
+def _result(operation: Operation, task: Task | None) -> dict[str, Any]:
     if task is None:
         return {"changed": False}
-    if "instances" in task.result:
+    if not operation.about_one:
         return {"changed": False, **task.result}
     record = task.instance.record(task.reveal) if task.instance else None
+    if record and record["status_message"] and not task.reveal:
+        record["status_message"] = task.client.scrub(record["status_message"])
     return {"changed": bool(task.actions), "actions": task.actions, "instance": record, **task.result}
 
 
-def masked_options(value: Any) -> Any:
-    """Give options without env values, for an echo of the task's arguments."""
+def echo(options: Mapping[str, Any], spec: Spec) -> dict[str, Any]:
+    """Give options as a result may show them: without the token, wherever it is, and without env values.
+
+    :param spec: the argument spec of these options. What it does not name is masked as well: a misspelled ``env_vars``
+        holds the same secrets.
+    """
+    shown: dict[str, Any] = _scrubbed(_masked(options, spec), Scrubber([str(options.get("api_token") or "")]))
+    return shown
+
+
+def _masked(value: Any, spec: Spec | None) -> Any:
     if isinstance(value, Mapping):
-        return {key: _masked_env(item) if key == "env_vars" else masked_options(item) for key, item in value.items()}
+        return {
+            key: _masked_env(item)
+            if key == "env_vars" or (spec is not None and key not in spec)
+            else _masked(item, (spec or {}).get(key, {}).get("options"))
+            for key, item in value.items()
+        }
     if isinstance(value, (list, tuple)):
-        return [masked_options(item) for item in value]
+        return [_masked(item, spec) for item in value]
     return value
 
 
@@ -87,6 +125,13 @@ def _masked_env(value: Any) -> Any:
     if isinstance(value, Mapping):
         return dict.fromkeys(value, MASK)
     return value if value is None else MASK
+
+
+def refusal(message: str) -> str:
+    """Add to the text about refused arguments what Ansible can't know."""
+    if "missing required arguments" in message and "api_token" in message:
+        return f"{message}. Set api_token, or the environment variable OCORE_API_TOKEN"
+    return message
 
 
 class OcoreModule(AnsibleModule):  # type: ignore[misc]
@@ -103,14 +148,12 @@ class OcoreModule(AnsibleModule):  # type: ignore[misc]
     params: dict[str, Any]
 
     def exit_json(self, **kwargs: Any) -> None:
-        self.params = masked_options(self.params)
+        self.params = echo(self.params, self.argument_spec)
         super().exit_json(**kwargs)
 
     def fail_json(self, msg: str, **kwargs: Any) -> None:
-        self.params = masked_options(self.params)
-        if "missing required arguments" in msg and "api_token" in msg:
-            msg += ". Set api_token, or the environment variable OCORE_API_TOKEN"
-        super().fail_json(msg, **kwargs)
+        self.params = echo(self.params, self.argument_spec)
+        super().fail_json(refusal(msg), **kwargs)
 
 
 def run_module(operation: Operation) -> None:

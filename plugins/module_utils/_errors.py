@@ -7,8 +7,11 @@
 
 from __future__ import annotations
 
+import html
+import json
 import re
-from collections.abc import Iterable
+import urllib.parse
+from collections.abc import Callable, Iterable
 from typing import Any
 
 MASK = "********"
@@ -47,11 +50,25 @@ class OcoreError(Exception):
         return {"status": self.status, "code": self.code}
 
 
-class Scrubber:
-    """Replaces secret texts before anything is shown.
+#: Written all over the place, and no secret by themselves.
+_COMMON = frozenset({"true", "false", "null", "none"})
 
-    Values of fewer than four characters are left alone: replacing every "1" or "no" would destroy the text without
-    hiding anything.
+
+_QUOTINGS: tuple[Callable[[str], str], ...] = (
+    lambda text: json.dumps(text)[1:-1],
+    lambda text: json.dumps(text, ensure_ascii=False)[1:-1],
+    lambda text: repr(text)[1:-1],
+    html.escape,
+    lambda text: urllib.parse.quote(text, errors="replace"),
+    lambda text: urllib.parse.quote_plus(text, errors="replace"),
+)
+
+
+class Scrubber:
+    """Replaces secret texts before anything is shown, also where they are quoted the way JSON, Python, HTML or a URL does.
+
+    Values of fewer than four characters and the words of YAML are left alone: replacing every "1" or "true" would
+    destroy the text without hiding anything.
     """
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
@@ -60,7 +77,10 @@ class Scrubber:
 
     def add(self, secrets: Iterable[str]) -> None:
         """Take further secret texts."""
-        self._secrets.update(s for s in secrets if len(s) >= 4)
+        for secret in secrets:
+            for text in {secret, secret.strip(), " ".join(secret.split()), *(quoted(secret) for quoted in _QUOTINGS)}:
+                if len(text) >= 4 and text.lower() not in _COMMON:
+                    self._secrets.add(text)
 
     def __call__(self, text: str) -> str:
         """Give ``text`` with every secret replaced by asterisks, the longest first."""

@@ -31,9 +31,20 @@ class Match:
     listing: Listing | None = None
 
 
+def key_of(options: Mapping[str, Any]) -> str:
+    """Give the option that decides which instance is meant: id, slug or name.
+
+    :raises OcoreError: when none is given. An empty text, such as a survey question left open, gives none.
+    """
+    for key in ("id", "slug", "name"):
+        if options.get(key):
+            return key
+    raise OcoreError("One of id, slug and name is needed to tell which instance is meant.")
+
+
 def describe(options: Mapping[str, Any]) -> str:
     """Give the words for the instance that the options mean: ``slug shop-prod``."""
-    key = next(k for k in ("id", "slug", "name") if options.get(k))
+    key = key_of(options)
     return f"{key} {options[key]}"
 
 
@@ -42,20 +53,23 @@ def find(client: Client, options: Mapping[str, Any]) -> Match:
 
     The most specific key that is given decides: id, then slug, then name; the others are then wanted values.
 
-    :raises OcoreError: when several instances fit.
+    :raises OcoreError: when none of the keys is given, several instances fit, or none fits in a list that is incomplete.
     """
-    if options.get("id"):
+    if key_of(options) == "id":
         found = client.get(options["id"])
         state = phase(found)
         if state is Phase.LEAVING:
             return Match(None, found)
         return Match(None if state is Phase.GONE else found)
-    return find_in(client.list(), options)
+    match = find_in(client.list(), options)
+    for instance in (match.instance, match.leaving):
+        client.scrub.add(instance.secrets() if instance else ())
+    return match
 
 
 def find_in(listing: Listing, options: Mapping[str, Any]) -> Match:
     """Look an instance up in a list that was read already; see :func:`find`."""
-    key = next(k for k in ("id", "slug", "name") if options.get(k))
+    key = key_of(options)
     wanted = str(options[key])
     if key == "name":
         fitting = listing.matching(lambda item: item["name"] == wanted)
@@ -67,5 +81,10 @@ def find_in(listing: Listing, options: Mapping[str, Any]) -> Match:
         raise OcoreError(
             f"{len(here)} instances have the {key} {wanted!r}: {', '.join(sorted(i.title() for i in here))}. "
             f"Name the one you mean by {'id' if key == 'slug' else 'id or slug'}."
+        )
+    if listing.incomplete and not here and not leaving:
+        raise OcoreError(
+            f"oCore says that there are more instances than the {len(listing)} that it listed, and {key} {wanted} may be "
+            "among the others. Nothing was changed. If the instance exists, name it by id."
         )
     return Match(here[0] if here else None, leaving[0] if leaving else None, listing)

@@ -71,19 +71,21 @@ def execute(task: Task) -> None:
     if options["id"]:
         one = task.client.get(options["id"])
         found = [one] if one is not None else []
+        if server:
+            found = [i for i in found if i.server_id is None or i.server_id.casefold() == server.casefold()]
     else:
         listing = task.client.list(server)
-        if listing.incomplete:
-            task.warn(f"oCore says that there are {listing.total} instances but listed only {len(listing)}.")
+        if server:
+            # An API that ignores the filter must not make one server's task touch another's instances.
+            listing = listing.on_server(server)
         if options["slug"] or options["name"]:
             match = find_in(listing, options)
             one = match.instance or match.leaving
             found = [one] if one is not None else []
         else:
+            if listing.incomplete:
+                task.warn(f"oCore says that there are more instances than the {len(listing)} that it listed.")
             found = list(listing)
-    if server:
-        # An API that ignores the filter must not make one server's task touch another's instances.
-        found = [i for i in found if i.server_id is None or i.server_id.casefold() == server.casefold()]
     found = present(found)
     task.result["instances"] = records(task.client, found, options["gather"], task.reveal)
     task.result["total"] = len(found)
@@ -99,4 +101,5 @@ OPERATION = Operation(
         "reveal_env_vars": {"type": "bool", "default": False},
     },
     execute=execute,
+    about_one=False,
 )

@@ -115,6 +115,11 @@ def _env_text(key: str, value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):
+        if _MASKED.fullmatch(value.removesuffix(" (changed)")):
+            raise OcoreError(
+                f"env_vars: {key} is a mask, not a value. Results hold masks in place of env values; read them with "
+                "reveal_env_vars to use them again."
+            )
         return str(value)
     if isinstance(value, (int, float)):
         return repr(value)
@@ -166,8 +171,8 @@ def _plan_change(options: Mapping[str, Any], wanted: dict[str, Any], current: In
     fields = {name: getattr(current, name) for name in UPDATABLE}
     target = {**fields, **{name: wanted[name] for name in UPDATABLE if name in wanted}}
     have = current.env_vars or {}
-    if "env_vars" in wanted:
-        given: dict[str, Any] = wanted["env_vars"]
+    given: dict[str, Any] | None = wanted.get("env_vars")
+    if given is not None:
         masked = sorted(key for key in given if _is_masked(have.get(key)) and given[key] != have[key])
         if masked:
             warnings.append(
@@ -180,7 +185,7 @@ def _plan_change(options: Mapping[str, Any], wanted: dict[str, Any], current: In
     if not changed:
         return Plan(before={}, after={}, warnings=tuple(warnings))
     lost = sorted(
-        key for key, value in (target["env_vars"] or {}).items() if _is_masked(value) and have.get(key) == value
+        key for key, value in (target["env_vars"] or {}).items() if _is_masked(value) and key not in (given or {})
     )
     if lost:
         raise OcoreError(
@@ -193,7 +198,7 @@ def _plan_change(options: Mapping[str, Any], wanted: dict[str, Any], current: In
     if "env_vars" in changed:
         before["env_vars"] = _shown(have, have, options)
         after["env_vars"] = _shown(target["env_vars"], have, options)
-    if not target["env_vars"] and "env_vars" not in wanted:
+    if not target["env_vars"] and given is None:
         target["env_vars"] = None
     return Plan(
         # A null is left out: the API's type is text, and what is null stays so. Neither is an empty set of env vars sent
@@ -278,8 +283,6 @@ def execute(task: Task) -> None:
     :raises OcoreError: when that fails; ``task.actions`` tells what was done before.
     """
     options = task.options
-    if not any(options.get(key) for key in ("id", "slug", "name")):
-        raise OcoreError("One of id, slug and name is needed to tell which instance is meant.")
     wanted = wanted_fields(options)
     task.client.scrub.add(wanted.get("env_vars", {}).values())
     match = find(task.client, options)
@@ -351,23 +354,29 @@ def _details(task: Task, current: Instance) -> Instance:
 def _check_creatable(wanted: Mapping[str, Any], listing: Listing) -> None:
     """Refuse a creation that could make a second instance of the same kind.
 
-    :raises OcoreError: when the list is incomplete, or the slug exists in another spelling.
+    :raises OcoreError: when the slug exists in another spelling.
     """
-    if listing.incomplete:
-        raise OcoreError(
-            f"oCore says that there are {listing.total} instances but listed only {len(listing)}: "
-            f"{wanted['name']!r} may be among the others. Nothing was created. If it exists, name it by id."
-        )
-    slug = wanted.get("slug")
+    slug = _plain(wanted.get("slug"))
     if not slug:
         return
-    twins = listing.matching(lambda item: _plain(item["slug"]) == _plain(slug) and item["name"] == wanted["name"])
+    twins = listing.matching(
+        lambda item: (
+            item["name"] == wanted["name"] and _same_server(item, wanted) and _plain(item["slug"]).startswith(slug)
+        )
+    )
     twins = [twin for twin in twins if phase(twin) not in (Phase.GONE, Phase.LEAVING)]
     if twins:
         raise OcoreError(
-            f"There is no instance with slug {slug}, but {twins[0].title()} has the same name and oCore writes slugs its "
-            f"own way. Use slug: {twins[0].slug}, or id: {twins[0].id}."
+            f"There is no instance with slug {wanted['slug']}, but {twins[0].title()} has the same name on the same server, "
+            f"and oCore may write slugs its own way. Nothing was created. If that is the one, use slug: {twins[0].slug} or "
+            f"id: {twins[0].id}; if not, choose another name or slug."
         )
+
+
+def _same_server(item: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
+    """Tell whether an entry of a list is on the wanted server; one that does not say counts as being there."""
+    server = str(wanted["server_id"])
+    return str(item["server_id"] or server).casefold() == server.casefold()
 
 
 def _plain(slug: object) -> str:
@@ -401,9 +410,12 @@ def create(task: Task, plan: Plan, wanted: Mapping[str, Any], known: Listing) ->
         )
     if options["wait"]:
         current = _wait_until_created(task, current)
+    if plan.update and not all(current.knows(name) for name in UPDATABLE):
+        # The update sends all of these, so that what the answer left out has to be known.
+        current = _details(task, current)
     follow_up = _plan_change(options, dict(wanted), current)
     differing_fields = set(follow_up.after or {})
-    ignored = sorted(differing_fields - {"mcp_write_enabled"})
+    ignored = sorted(name for name in differing_fields - {"mcp_write_enabled"} if current.knows(name))
     if ignored:
         task.warn(
             f"oCore created {current.title()} but shows other values than those sent for {', '.join(ignored)}; the next "
@@ -420,58 +432,88 @@ def _create_once(task: Task, fields: Mapping[str, Any], known: Listing) -> Insta
     After an answer that leaves it open the instance is looked for, and the request is repeated only when it is not found.
     """
     before = known.ids()
-    for tries_left in range(int(task.options["retries"]), -1, -1):
+    retries = int(task.options["retries"])
+    for tries_left in range(retries, -1, -1):
+        repeated = tries_left < retries
         try:
             created = task.client.create(fields)
         except OcoreError as error:
-            if not error.uncertain and not (error.status == 409 and tries_left < int(task.options["retries"])):
+            if not error.uncertain and not (repeated and error.status == 409):
                 raise
-            found = _look_for_new(task, fields, before)
+            found = _look_for_new(task, fields, before, error)
             if found is not None:
                 task.warn(
                     f"The create request got no usable answer, but instance {found.title()} exists since: it is taken over."
                 )
                 return found
-            if not error.uncertain or tries_left == 0:
+            if not error.uncertain or tries_left == 0 or task.clock.expired():
                 error.message += " The instance was looked for afterwards and does not exist."
                 raise
         else:
-            if tries_left < int(task.options["retries"]):
+            if repeated:
                 _check_single(task, fields, before)
             return created
     raise AssertionError("unreachable: the last try returns or raises")
 
 
-def _look_for_new(task: Task, fields: Mapping[str, Any], before: set[str]) -> Instance | None:
-    """Look for the instance that a create request may have made, several times over some seconds."""
+def _look_for_new(task: Task, fields: Mapping[str, Any], before: set[str], cause: OcoreError) -> Instance | None:
+    """Look for the instance that a create request may have made, several times over some seconds.
+
+    :param cause: what the create request ended in.
+    :raises OcoreError: when that can't be told: the look fails as well, or shows something else.
+    """
+    slug = _plain(fields.get("slug"))
+    found: list[Instance] = []
     for pause in CREATE_LOOKS:
         task.clock.pause(pause)
-        found = _new_instances(task, fields, before)
-        if len(found) > 1:
-            break
-        if found:
-            return found[0]
-    else:
-        return None
-    raise _twice(found)
+        try:
+            found = _new_instances(task, fields, before)
+        except OcoreError as error:
+            cause.message += (
+                f" Whether the instance was created is not known, since looking for it failed as well: {error.message} "
+                "The create request was not repeated; run the task again, which looks for the instance first."
+            )
+            raise cause from None
+        exact = [i for i in found if slug in ("", _plain(i.slug))]
+        if len(exact) > 1:
+            raise _twice(exact)
+        if exact:
+            return exact[0]
+    if found:
+        cause.message += (
+            f" Since then there is {', '.join(sorted(i.title() for i in found))} with the same name on the same server, "
+            "but another slug. The create request was not repeated: if that is the instance, put its slug into the task."
+        )
+        raise cause
+    return None
 
 
 def _new_instances(task: Task, fields: Mapping[str, Any], before: set[str]) -> list[Instance]:
-    """Give the instances that were not there before and have the name, the server and the slug of the request."""
+    """Give the instances that were not there before and have the slug, or the name and the server, of the request."""
     slug = _plain(fields.get("slug"))
     return task.client.list().matching(
         lambda item: (
             str(item["id"]) not in before
-            and item["name"] == fields["name"]
-            and str(item["server_id"] or fields["server_id"]).casefold() == str(fields["server_id"]).casefold()
-            and slug in ("", _plain(item["slug"]))
+            and (
+                (slug != "" and _plain(item["slug"]) == slug)
+                or (item["name"] == fields["name"] and _same_server(item, fields))
+            )
         )
     )
 
 
 def _check_single(task: Task, fields: Mapping[str, Any], before: set[str]) -> None:
-    """Make sure that a repeated create request made one instance only."""
-    found = _new_instances(task, fields, before)
+    """Make sure that a repeated create request made one instance only.
+
+    A failure to look is no reason to call the creation failed: the instance is there.
+    """
+    try:
+        found = _new_instances(task, fields, before)
+    except OcoreError as error:
+        task.warn(f"Whether the repeated create request made a second instance could not be checked: {error.message}")
+        return
+    slug = _plain(fields.get("slug"))
+    found = [i for i in found if _plain(i.slug).startswith(slug)]  # another task may create one of the same name
     if len(found) > 1:
         raise _twice(found)
 
@@ -505,10 +547,13 @@ def change(task: Task, plan: Plan, current: Instance) -> Instance:
     """
     if task.options["wait"] and phase(current) not in SETTLED:
         current = _wait_until_settled(task, current)
+        # What was under way may have changed it, and an update sends everything.
+        plan = plan_present(task.options, current)
+        task.result["diff"] = _diff(task, plan, current)
     elif phase(current) is Phase.FAILED:
         task.warn(
-            f"Instance {current.title()} has {reason(current)}. Its settings are as declared; what is wrong with it has to "
-            "be looked at in oCore."
+            f"Instance {current.title()} has {reason(current)}. This task takes care of its settings only: what is wrong "
+            "with it has to be looked at in oCore."
         )
     if plan.update:
         current = update(task, current, plan.update)
@@ -574,8 +619,10 @@ def wait_until_gone(task: Task, current: Instance, before: Instance | None) -> N
         nonlocal reads
         reads += 1
         now = task.client.get(current.id)
-        if phase(now) is Phase.LEAVING and reads % 3 == 0 and current.id not in task.client.list().ids():
-            return None
+        if phase(now) is not Phase.GONE and reads % 3 == 0:
+            listing = task.client.list()
+            if current.id not in listing.ids() and not listing.incomplete:
+                return None
         return now
 
     def done(now: Instance | None, elapsed: float) -> bool:

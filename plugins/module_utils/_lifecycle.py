@@ -12,6 +12,7 @@ as "in progress": it is waited for, and the time-out names it.
 from __future__ import annotations
 
 import enum
+import math
 import time
 from collections.abc import Callable, Iterator
 
@@ -25,6 +26,12 @@ STALE_FAILURE = 30.0
 """Seconds for which a failure that was there before the action may be a leftover."""
 REPORT_EVERY = 15.0
 """Seconds between two lines of progress while nothing changes."""
+
+
+GO_ON = (
+    "run the task again to go on waiting, with a longer wait_timeout if this is only slow, or look at the instance in "
+    "oCore if the status does not change."
+)
 
 
 class Phase(enum.Enum):
@@ -71,7 +78,7 @@ def phase(instance: Instance | None) -> Phase:
 
 def reason(instance: Instance) -> str:
     """Give status and status message as words for a sentence."""
-    words = f'status "{instance.status or "none"}"'
+    words = f'status "{instance.status}"' if instance.status else "no status"
     return f"{words}, {instance.status_message.rstrip('.')}" if instance.status_message else words
 
 
@@ -106,7 +113,7 @@ class Clock:
         now: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        if interval <= 0 or timeout < 0:
+        if not (0 < interval < math.inf and timeout >= 0):
             raise OcoreError("wait_interval must be more than 0 seconds, and wait_timeout 0 or more.")
         self.timeout = timeout
         self._interval = interval
@@ -130,9 +137,13 @@ class Clock:
             yield self._now() - began
             interval = max(self._interval, min(INTERVAL_MOST, interval * INTERVAL_GROWTH))
 
+    def expired(self) -> bool:
+        """Tell whether the deadline is over."""
+        return self.elapsed() >= self.timeout
+
     def pause(self, seconds: float) -> None:
-        """Pause once, not beyond the deadline."""
-        self._sleep(max(0.0, min(seconds, self.timeout - self.elapsed())))
+        """Pause once, for what has to be known even when the deadline is over."""
+        self._sleep(seconds)
 
     def say(self, text: str) -> None:
         """Show a line of progress: at once when it says something new, else every ``REPORT_EVERY`` seconds."""
@@ -148,6 +159,7 @@ def wait_for(
     read: Callable[[], Instance | None],
     done: Callable[[Instance | None, float], bool],
     last: Instance | None,
+    advice: str = GO_ON,
 ) -> Instance | None:
     """Poll an instance until ``done`` says so.
 
@@ -155,6 +167,7 @@ def wait_for(
     :param read: reads the instance; null when it is gone. An answer that fails only for the moment is waited out.
     :param done: called with the instance and the seconds waited; raises OcoreError when the goal can't be reached.
     :param last: the instance as seen last; a goal that it has reached already costs no request.
+    :param advice: what to do when time runs out.
     :returns: the instance as ``done`` accepted it.
     :raises OcoreError: at the deadline; the text holds the last status word.
     """
@@ -162,7 +175,7 @@ def wait_for(
         return last
     trouble = ""
     for waited in clock.ticks():
-        clock.say(f"waiting for {purpose}: {(last.status if last else None) or 'gone'}")
+        clock.say(f"waiting for {purpose}: {(last.status or 'no status') if last else 'gone'}")
         try:
             last = read()
             trouble = ""
@@ -175,7 +188,6 @@ def wait_for(
             return last
     seen = reason(last) if last else "it can't be found"
     raise OcoreError(
-        f"Waiting for {purpose} ended after {clock.timeout:g} seconds (wait_timeout): {seen}.{trouble} Nothing was undone: "
-        "run the task again to go on waiting, with a longer wait_timeout if this is only slow, or look at the instance in "
-        "oCore if the status does not change."
+        f"Waiting for {purpose} ended after {clock.timeout:g} seconds (wait_timeout): {seen}.{trouble} Nothing was "
+        f"undone: {advice}"
     )

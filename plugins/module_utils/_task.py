@@ -80,9 +80,11 @@ class Operation:
     :param spec: its argument spec.
     :param rules: further arguments of AnsibleModule: required_one_of and the like.
     :param execute: does the work; leaves its result in the task, raises OcoreError.
+    :param about_one: whether it is about one instance, which then is part of the result, with the actions.
     """
 
     name: str
     spec: Spec
     execute: Callable[[Task], None]
     rules: Mapping[str, Any] = field(default_factory=dict)
+    about_one: bool = True
