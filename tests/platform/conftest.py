@@ -63,7 +63,9 @@ def credentials(emulator: Emulator, token: str | None = None) -> dict[str, str]:
     }
 
 
-def run(*command: str | Path, env: Mapping[str, str], cwd: Path, timeout: float = 120) -> subprocess.CompletedProcess[str]:
+def run(
+    *command: str | Path, env: Mapping[str, str], cwd: Path, timeout: float = 120
+) -> subprocess.CompletedProcess[str]:
     """Run a command of this environment to its end, output and errors in ``stdout``."""
     return subprocess.run(
         [str(part) for part in command],
