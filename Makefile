@@ -8,7 +8,7 @@ VENV := .venv
 SESSIONS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-roles clean
+.PHONY: help demo test test-roles docs clean
 
 help: ## Show what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -21,6 +21,9 @@ test: $(VENV)/nox ## Run all tests that need no Docker engine
 
 test-roles: $(VENV)/nox ## Run the roles on real hosts (needs a Docker engine)
 	@$(VENV)/bin/python tests/run.py roles
+
+docs: $(VENV)/nox ## Build the documentation site into .build/site/html
+	@$(VENV)/bin/python tests/run.py docs
 
 clean: ## Remove everything that was made here
 	rm -rf .build .nox $(VENV) tests/output

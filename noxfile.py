@@ -28,7 +28,7 @@ MATRIX = [
 PRE_RELEASES = {"2.22": "2.22.0rc1"}
 RUNTIME = ["-r", "meta/ee-requirements.txt"]
 
-nox.options.sessions = ["lint", "docs_lint", "sanity", "contract", "render", "tests", "build"]
+nox.options.sessions = ["lint", "docs_lint", "docs", "sanity", "contract", "render", "tests", "build"]
 nox.options.default_venv_backend = "venv"
 nox.options.reuse_existing_virtualenvs = True
 nox.options.error_on_missing_interpreters = False
@@ -126,6 +126,28 @@ def docs_lint(session: nox.Session) -> None:
             ".",
             env={"ANSIBLE_COLLECTIONS_PATH": str(BUILD / "docs")},
         )
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Build the documentation site; any warning is an error."""
+    session.install("-r", "docs/requirements.txt", *RUNTIME)
+    source = BUILD / "site" / "rst"
+    shutil.rmtree(BUILD / "site", ignore_errors=True)
+    source.mkdir(mode=0o700, parents=True)
+    session.run(
+        "antsibull-docs",
+        "collection",
+        "--use-current",
+        "--squash-hierarchy",
+        "--fail-on-error",
+        "--dest-dir",
+        str(source),
+        "ocore.cloud",
+        env={"ANSIBLE_COLLECTIONS_PATH": _link()},
+    )
+    session.run("sphinx-build", "-q", "-W", "--keep-going", "-c", "docs", str(source), str(BUILD / "site" / "html"))
+    session.log(f"The site is in {BUILD / 'site' / 'html' / 'index.html'}")
 
 
 @nox.session

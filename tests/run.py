@@ -27,7 +27,7 @@ def main(names: list[str]) -> int:
     status = subprocess.run(command, cwd=ROOT, check=False).returncode
     if not REPORT.exists():
         return status or 1
-    results = [(s["signature"], s["result"].lower()) for s in json.loads(REPORT.read_text())["sessions"]]
+    results = [(s["signatures"][0], s["result"].lower()) for s in json.loads(REPORT.read_text())["sessions"]]
     print("\nWhat was tested:")
     for name, result in results:
         print(f"  {name:32} {WORDS.get(result, result)}")

@@ -257,6 +257,7 @@ class Listing:
         # One that moves while the pages are read may be on two of them.
         self._items = list({str(item["id"]): item for item in usable}.values())
         self._warn = warn
+        self._indexes: dict[str, dict[str, list[dict[str, Any]]]] = {}
         self.total = total
         if len(usable) < len(items):
             warn(f"oCore listed {len(items) - len(usable)} instance(s) without an id; they are left out.")
@@ -283,6 +284,19 @@ class Listing:
         """Give the ids of all instances."""
         return {str(item["id"]) for item in self._items}
 
+    def having(self, field: str, value: str) -> list[Instance]:
+        """Validate and give the instances whose ``id``, ``slug`` or ``name`` is ``value``; only names have a case.
+
+        Looking all of a fleet up costs one pass over the list for each field.
+        """
+        index = self._indexes.get(field)
+        if index is None:
+            index = {}
+            for item in self._items:
+                index.setdefault(_key(field, item.get(field)), []).append(item)
+            self._indexes[field] = index  # whole, since threads share the list
+        return [parse(Instance, item, self._warn) for item in index.get(_key(field, value), [])]
+
     def matching(self, test: Callable[[Mapping[str, Any]], bool]) -> list[Instance]:
         """Validate and give the instances for which ``test`` holds.
 
@@ -301,6 +315,11 @@ class Listing:
                 }
             )
         ]
+
+
+def _key(field: str, value: object) -> str:
+    text = "" if value is None else str(value)
+    return text if field == "name" else text.casefold()
 
 
 def parse_list(pages: Sequence[object], warn: Warn) -> Listing:

@@ -17,10 +17,11 @@ from ansible_collections.ocore.cloud.plugins.module_utils._lifecycle import (
     GO_ON,
     SETTLED,
     Phase,
+    Steps,
+    Wait,
     failed_since,
     phase,
     reason,
-    wait_for,
 )
 from ansible_collections.ocore.cloud.plugins.module_utils._task import (
     AUTH_SPEC,
@@ -28,6 +29,7 @@ from ansible_collections.ocore.cloud.plugins.module_utils._task import (
     WAIT_SPEC,
     Operation,
     Task,
+    follow,
 )
 
 STATES = ("started", "stopped", "restarted")
@@ -57,7 +59,7 @@ def diff(state: str, instance: Instance, action: str | None) -> dict[str, object
     return {"before": before, "after": after, "before_header": title, "after_header": title}
 
 
-def perform(task: Task, instance: Instance, action: str) -> Instance:
+def perform(task: Task, instance: Instance, action: str) -> Steps[Instance]:
     """Ask for an action and, unless the task does not wait, wait until it has taken effect.
 
     :returns: the instance as seen last.
@@ -68,7 +70,7 @@ def perform(task: Task, instance: Instance, action: str) -> Instance:
     if not task.options["wait"]:
         return instance
     advice = _INVISIBLE if action == "restart" else GO_ON
-    return settle(task, instance, f"be {_DONE[action]}", _goal(action, instance), instance, advice)
+    return (yield from settle(instance, f"be {_DONE[action]}", _goal(action, instance), instance, advice))
 
 
 _INVISIBLE = (
@@ -125,28 +127,21 @@ def _goal(action: str, before: Instance) -> Callable[[Instance | None, float], b
 
 
 def settle(
-    task: Task,
     instance: Instance,
     purpose: str,
     done: Callable[[Instance | None, float], bool],
     last: Instance | None,
     advice: str = GO_ON,
-) -> Instance:
-    """Wait for ``done`` with the task's clock and keep the instance as seen last in the task.
+) -> Steps[Instance]:
+    """Wait for ``done``; see :class:`Wait`.
 
     :returns: the instance; ``done`` must not accept one that is gone.
     """
-
-    def read() -> Instance | None:
-        now = task.client.get(instance.id)
-        task.instance = now or task.instance
-        return now
-
-    found = wait_for(task.clock, f"instance {instance.title()} to {purpose}", read, done, last, advice)
+    found = yield Wait(instance, purpose, done, last, advice)
     return found or instance
 
 
-def wait_until_settled(task: Task, instance: Instance) -> Instance:
+def wait_until_settled(instance: Instance) -> Steps[Instance]:
     """Wait until nothing moves any more, so that an action can be asked for."""
 
     def done(now: Instance | None, _elapsed: float) -> bool:
@@ -154,7 +149,31 @@ def wait_until_settled(task: Task, instance: Instance) -> Instance:
             raise OcoreError(f"Instance {instance.title()} was removed meanwhile.")
         return phase(now) in SETTLED
 
-    return settle(task, instance, "finish what is under way", done, instance)
+    return (yield from settle(instance, "finish what is under way", done, instance))
+
+
+def approach(instance: Instance, state: str) -> Steps[Instance]:
+    """Wait for what is under way on an instance, as far as it leads to ``state`` or stands in the way of it.
+
+    :returns: the instance, ready for the action that :func:`plan` gives for it now.
+    """
+    action = plan(state, instance)
+    if phase(instance) in SETTLED:
+        return instance
+    if action:
+        return (yield from wait_until_settled(instance))
+    if state == "started":
+        # On its way to running: as good as started by this task, so a failure is this task's failure.
+        return (yield from settle(instance, "be started", _goal("start", instance), instance))
+    return (yield from settle(instance, "be stopped", _goal("stop", instance), instance))
+
+
+def bring(task: Task, instance: Instance, state: str) -> Steps[Instance]:
+    """Bring an instance to ``state``: wait for what is under way, and ask for an action if one is needed then."""
+    if task.options["wait"]:
+        instance = yield from approach(instance, state)
+    action = plan(state, instance)
+    return (yield from perform(task, instance, action)) if action else instance
 
 
 def wait_for_score(task: Task, instance: Instance, least: int, old: HealthScore | None = None) -> HealthScore:
@@ -223,19 +242,14 @@ def execute(task: Task) -> None:
     if task.check_mode:
         task.actions.extend([action] if action else [])
         return
-    if options["wait"] and phase(instance) not in SETTLED and (action or state == "started"):
-        if action is None:
-            # On its way to running: as good as started by this task, so a failure is this task's failure.
-            instance = settle(task, instance, "be started", _goal("start", instance), instance)
-        else:
-            instance = wait_until_settled(task, instance)
+    if options["wait"]:
+        instance = follow(task, approach(instance, state))
+        if action:
             action = plan(state, instance)
             task.result["diff"] = diff(state, instance, action)
-    elif options["wait"] and phase(instance) is Phase.STOPPING and state == "stopped":
-        instance = settle(task, instance, "be stopped", _goal("stop", instance), instance)
     old = task.client.health_score(instance) if action and least is not None else None
     if action:
-        instance = perform(task, instance, action)
+        instance = follow(task, perform(task, instance, action))
     task.instance = instance
     if least is not None:
         wait_for_score(task, instance, least, old)

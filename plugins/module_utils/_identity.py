@@ -71,10 +71,7 @@ def find_in(listing: Listing, options: Mapping[str, Any]) -> Match:
     """Look an instance up in a list that was read already; see :func:`find`."""
     key = key_of(options)
     wanted = str(options[key])
-    if key == "name":
-        fitting = listing.matching(lambda item: item["name"] == wanted)
-    else:
-        fitting = listing.matching(lambda item: str(item[key] or "").casefold() == wanted.casefold())
+    fitting = listing.having(key, wanted)
     here = [i for i in fitting if phase_of(i.status) not in (Phase.GONE, Phase.LEAVING)]
     leaving = [i for i in fitting if phase_of(i.status) is Phase.LEAVING]
     if len(here) > 1:

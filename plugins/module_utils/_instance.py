@@ -28,10 +28,11 @@ from ansible_collections.ocore.cloud.plugins.module_utils._identity import Match
 from ansible_collections.ocore.cloud.plugins.module_utils._lifecycle import (
     SETTLED,
     Phase,
+    Steps,
+    Wait,
     failed_since,
     phase,
     reason,
-    wait_for,
 )
 from ansible_collections.ocore.cloud.plugins.module_utils._task import (
     AUTH_SPEC,
@@ -40,6 +41,7 @@ from ansible_collections.ocore.cloud.plugins.module_utils._task import (
     Operation,
     Spec,
     Task,
+    follow,
 )
 
 #: Compared without regard to case: their spelling on the wire is not documented (edition), or has no case (UUIDs, slugs).
@@ -286,29 +288,66 @@ def execute(task: Task) -> None:
     wanted = wanted_fields(options)
     task.client.scrub.add(wanted.get("env_vars", {}).values())
     match = find(task.client, options)
-    if options["state"] == "absent":
-        _absent(task, match)
+    draft = prepare(task, match)
+    if task.check_mode:
+        foresee(task, draft)
     else:
-        _present(task, match, wanted)
+        follow(task, apply(task, draft))
 
 
-def _absent(task: Task, match: Match) -> None:
-    current = match.instance or match.leaving
+@dataclass(frozen=True)
+class Draft:
+    """A plan with what it was made from.
+
+    :param current: the instance as it is, perhaps being removed; null when there is none.
+    :param listing: the list in which it was looked up; null for a look-up by id.
+    """
+
+    plan: Plan
+    current: Instance | None
+    listing: Listing | None
+
+
+def prepare(task: Task, match: Match) -> Draft:
+    """Plan what the task wants, and put the diff and the instance as it is into the task. Nothing is changed.
+
+    :raises OcoreError: when it can't be done.
+    """
+    if task.options["state"] != "absent":
+        return _prepare_present(task, match)
     plan = plan_absent(match.instance)
-    task.result["diff"] = _diff(task, plan, current)
-    if task.check_mode or current is None:
-        task.actions.extend(plan.actions)
+    task.instance = match.instance or match.leaving
+    task.result["diff"] = _diff(task, plan, task.instance)
+    return Draft(plan, task.instance, match.listing)
+
+
+def foresee(task: Task, draft: Draft) -> None:
+    """Do what check mode does instead of :func:`apply`: tell what would be done."""
+    task.actions.extend(draft.plan.actions)
+    task.instance = None if task.options["state"] == "absent" else predicted(draft.plan, draft.current)
+
+
+def apply(task: Task, draft: Draft) -> Steps[None]:
+    """Do what was planned.
+
+    :raises OcoreError: when that fails; ``task.actions`` tells what was done before.
+    """
+    if task.options["state"] != "absent":
+        if draft.current is None:
+            task.instance = yield from create(task, draft.plan, draft.listing or Listing([], None, task.warn))
+        else:
+            task.instance = yield from change(task, draft.plan, draft.current)
         return
-    task.instance = current
-    if plan.delete:
-        remove(task, current)
-    elif task.options["wait"]:
-        wait_until_gone(task, current, current)
+    if draft.plan.delete and draft.current:
+        yield from remove(task, draft.current)
+    elif draft.current and task.options["wait"]:
+        yield from wait_until_gone(draft.current, draft.current)
     task.instance = None
 
 
-def _present(task: Task, match: Match, wanted: Mapping[str, Any]) -> None:
+def _prepare_present(task: Task, match: Match) -> Draft:
     options, current = task.options, match.instance
+    wanted = wanted_fields(options)
     if current is None and options.get("id"):
         gone = "is being removed" if match.leaving else "does not exist in this organization"
         raise OcoreError(
@@ -329,14 +368,7 @@ def _present(task: Task, match: Match, wanted: Mapping[str, Any]) -> None:
         task.warn(warning)
     if current is None and match.listing is not None:
         _check_creatable(wanted, match.listing)
-    if task.check_mode:
-        task.actions.extend(plan.actions)
-        task.instance = predicted(plan, current)
-        return
-    if current is None:
-        create(task, plan, wanted, match.listing or Listing([], None, task.warn))
-        return
-    change(task, plan, current)
+    return Draft(plan, current, match.listing)
 
 
 def _needs_details(wanted: Mapping[str, Any], current: Instance) -> bool:
@@ -393,13 +425,13 @@ def _diff(task: Task, plan: Plan, current: Instance | None) -> dict[str, Any]:
     }
 
 
-def create(task: Task, plan: Plan, wanted: Mapping[str, Any], known: Listing) -> Instance:
+def create(task: Task, plan: Plan, known: Listing) -> Steps[Instance]:
     """Create an instance, wait for it, and set what only a PUT can set.
 
     :param known: the list in which it was not found.
     :returns: the instance as seen last.
     """
-    options = task.options
+    options, wanted = task.options, wanted_fields(task.options)
     current = task.instance = _create_once(task, plan.create or {}, known)
     task.actions.append("create")
     differing, _unknown = _compare_immutable(wanted, current)
@@ -409,11 +441,11 @@ def create(task: Task, plan: Plan, wanted: Mapping[str, Any], known: Listing) ->
             "the task, or the next run will not recognize the instance."
         )
     if options["wait"]:
-        current = _wait_until_created(task, current)
+        current = yield from _wait_until_created(current)
     if plan.update and not all(current.knows(name) for name in UPDATABLE):
         # The update sends all of these, so that what the answer left out has to be known.
         current = _details(task, current)
-    follow_up = _plan_change(options, dict(wanted), current)
+    follow_up = _plan_change(options, wanted, current)
     differing_fields = set(follow_up.after or {})
     ignored = sorted(name for name in differing_fields - {"mcp_write_enabled"} if current.knows(name))
     if ignored:
@@ -422,7 +454,7 @@ def create(task: Task, plan: Plan, wanted: Mapping[str, Any], known: Listing) ->
             "run will try to change them."
         )
     if follow_up.update and "mcp_write_enabled" in differing_fields:
-        current = update(task, current, follow_up.update)
+        current = yield from update(task, current, follow_up.update)
     return current
 
 
@@ -526,7 +558,7 @@ def _twice(found: list[Instance]) -> OcoreError:
     )
 
 
-def _wait_until_created(task: Task, current: Instance) -> Instance:
+def _wait_until_created(current: Instance) -> Steps[Instance]:
     def done(now: Instance | None, _elapsed: float) -> bool:
         if phase(now) in (Phase.GONE, Phase.LEAVING):
             raise OcoreError(f"Instance {current.title()} was created but removed again while it was waited for.")
@@ -537,16 +569,16 @@ def _wait_until_created(task: Task, current: Instance) -> Instance:
             )
         return phase(now) is Phase.READY
 
-    return _control.settle(task, current, "be created", done, current)
+    return (yield from _control.settle(current, "be created", done, current))
 
 
-def change(task: Task, plan: Plan, current: Instance) -> Instance:
+def change(task: Task, plan: Plan, current: Instance) -> Steps[Instance]:
     """Apply a change to an existing instance, and wait for what is under way on it.
 
     :returns: the instance as seen last.
     """
     if task.options["wait"] and phase(current) not in SETTLED:
-        current = _wait_until_settled(task, current)
+        current = yield from _wait_until_settled(current)
         # What was under way may have changed it, and an update sends everything.
         plan = plan_present(task.options, current)
         task.result["diff"] = _diff(task, plan, current)
@@ -556,14 +588,13 @@ def change(task: Task, plan: Plan, current: Instance) -> Instance:
             "with it has to be looked at in oCore."
         )
     if plan.update:
-        current = update(task, current, plan.update)
+        current = yield from update(task, current, plan.update)
     if plan.restart and phase(current) is not Phase.STOPPED:
-        current = _control.perform(task, current, "restart")
-    task.instance = current
+        current = yield from _control.perform(task, current, "restart")
     return current
 
 
-def _wait_until_settled(task: Task, current: Instance) -> Instance:
+def _wait_until_settled(current: Instance) -> Steps[Instance]:
     """Wait for something that was under way before this task, for example a creation of an earlier run."""
 
     def done(now: Instance | None, elapsed: float) -> bool:
@@ -573,10 +604,10 @@ def _wait_until_settled(task: Task, current: Instance) -> Instance:
             raise OcoreError(f"Instance {current.title()} failed while this task waited for it: {reason(now)}.")
         return phase(now) in (Phase.READY, Phase.STOPPED)
 
-    return _control.settle(task, current, "finish what is under way", done, current)
+    return (yield from _control.settle(current, "finish what is under way", done, current))
 
 
-def update(task: Task, current: Instance, fields: Mapping[str, Any]) -> Instance:
+def update(task: Task, current: Instance, fields: Mapping[str, Any]) -> Steps[Instance]:
     """Send a PUT, check what it did, and wait when it restarts the instance.
 
     :raises OcoreError: when oCore keeps env vars that the update left out.
@@ -596,41 +627,30 @@ def update(task: Task, current: Instance, fields: Mapping[str, Any]) -> Instance
             f"oCore accepted the update of {current.title()} but still shows the old value of {', '.join(ignored)}."
         )
     if task.options["wait"] and phase(current) not in SETTLED and phase(before) in SETTLED:
-        current = _wait_until_settled(task, current)
+        current = yield from _wait_until_settled(current)
     return current
 
 
-def remove(task: Task, current: Instance) -> None:
+def remove(task: Task, current: Instance) -> Steps[None]:
     """Ask for the removal and, unless the task does not wait, wait until the instance is gone."""
     task.client.delete(current)
     task.actions.append("delete")
     if task.options["wait"]:
-        wait_until_gone(task, current, None)
+        yield from wait_until_gone(current, None)
 
 
-def wait_until_gone(task: Task, current: Instance, before: Instance | None) -> None:
+def wait_until_gone(current: Instance, before: Instance | None) -> Steps[None]:
     """Wait until oCore answers 404, says deleted, or does not list the instance any more.
 
     :param before: the instance as it was before it was seen leaving, to tell an old failure from a new one.
     """
-    reads = 0
-
-    def read() -> Instance | None:
-        nonlocal reads
-        reads += 1
-        now = task.client.get(current.id)
-        if phase(now) is not Phase.GONE and reads % 3 == 0:
-            listing = task.client.list()
-            if current.id not in listing.ids() and not listing.incomplete:
-                return None
-        return now
 
     def done(now: Instance | None, elapsed: float) -> bool:
         if now is not None and failed_since(before or current, now, elapsed):
             raise OcoreError(f"The removal of instance {current.title()} failed: {reason(now)}.")
         return phase(now) is Phase.GONE
 
-    wait_for(task.clock, f"instance {current.title()} to be removed", read, done, current)
+    yield Wait(current, "be removed", done, current, until_gone=True)
 
 
 OPERATION = Operation(

@@ -14,7 +14,9 @@ from __future__ import annotations
 import enum
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass
+from typing import TypeVar
 
 from ansible_collections.ocore.cloud.plugins.module_utils._contract import Instance
 from ansible_collections.ocore.cloud.plugins.module_utils._errors import OcoreError
@@ -153,6 +155,38 @@ class Clock:
             self._progress(f"{text} ({elapsed:.0f} s)")
 
 
+@dataclass(frozen=True)
+class Wait:
+    """What the steps on one instance have to wait for before they can go on.
+
+    :param instance: the instance.
+    :param purpose: what is waited for, after "to": "be created".
+    :param done: called with the instance (null when it is gone) and the seconds waited; raises OcoreError when the goal
+        can't be reached.
+    :param last: the instance as seen last.
+    :param advice: what to do when time runs out.
+    :param until_gone: whether the goal is that oCore does not show the instance any more.
+    """
+
+    instance: Instance
+    purpose: str
+    done: Callable[[Instance | None, float], bool]
+    last: Instance | None
+    advice: str = GO_ON
+    until_gone: bool = False
+
+    def title(self) -> str:
+        """Give the words for messages: "instance shop (id) to be created"."""
+        return f"instance {self.instance.title()} to {self.purpose}"
+
+
+T = TypeVar("T")
+
+#: Work on one instance that says when it has to wait, and is sent the instance as ``done`` accepted it. How it is waited
+#: for is the caller's business: one instance is read by itself, a fleet with one request for all.
+Steps = Generator[Wait, Instance | None, T]
+
+
 def wait_for(
     clock: Clock,
     purpose: str,
@@ -186,8 +220,16 @@ def wait_for(
             continue
         if done(last, waited):
             return last
+    raise timed_out(clock, purpose, last, trouble, advice)
+
+
+def timed_out(clock: Clock, purpose: str, last: Instance | None, trouble: str, advice: str) -> OcoreError:
+    """Describe a wait that ended at the deadline.
+
+    :param trouble: a sentence about the last request if that failed, with a blank before it; else empty.
+    """
     seen = reason(last) if last else "it can't be found"
-    raise OcoreError(
+    return OcoreError(
         f"Waiting for {purpose} ended after {clock.timeout:g} seconds (wait_timeout): {seen}.{trouble} Nothing was "
         f"undone: {advice}"
     )

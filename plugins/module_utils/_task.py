@@ -14,7 +14,15 @@ from typing import Any
 from ansible.module_utils.basic import env_fallback
 from ansible_collections.ocore.cloud.plugins.module_utils._client import DEFAULT_API_URL, Client
 from ansible_collections.ocore.cloud.plugins.module_utils._contract import Instance
-from ansible_collections.ocore.cloud.plugins.module_utils._lifecycle import Clock
+from ansible_collections.ocore.cloud.plugins.module_utils._lifecycle import (
+    Clock,
+    Phase,
+    Steps,
+    T,
+    Wait,
+    phase,
+    wait_for,
+)
 
 Spec = dict[str, dict[str, Any]]
 
@@ -70,6 +78,40 @@ class Task:
     def reveal(self) -> bool:
         """Tell whether env values may be shown."""
         return bool(self.options.get("reveal_env_vars"))
+
+
+def follow(task: Task, steps: Steps[T]) -> T:
+    """Take the steps on the task's one instance, reading it by itself whenever they have to wait.
+
+    :returns: what the steps return.
+    :raises OcoreError: what the steps raise; at the deadline.
+    """
+    found: Instance | None = None
+    while True:
+        try:
+            wait = steps.send(found)
+        except StopIteration as end:
+            value: T = end.value
+            return value
+        found = wait_for(task.clock, wait.title(), _reader(task, wait), wait.done, wait.last, wait.advice)
+
+
+def _reader(task: Task, wait: Wait) -> Callable[[], Instance | None]:
+    reads = 0
+
+    def read() -> Instance | None:
+        nonlocal reads
+        reads += 1
+        now = task.client.get(wait.instance.id)
+        if wait.until_gone and phase(now) is not Phase.GONE and reads % 3 == 0:
+            # What is gone from the list is gone, even where the instance itself can still be read.
+            listing = task.client.list()
+            if wait.instance.id not in listing.ids() and not listing.incomplete:
+                return None
+        task.instance = now or task.instance
+        return now
+
+    return read
 
 
 @dataclass(frozen=True)

@@ -93,7 +93,9 @@ def test_the_contract_requires_and_enumerates_nothing_that_the_page_does_not() -
                 yield from keys(child)
 
     found = list(keys(CONTRACT))
-    assert [key for key, _schema in found if key in ("enum", "const", "pattern", "minLength", "unevaluatedProperties")] == []
+    assert [
+        key for key, _schema in found if key in ("enum", "const", "pattern", "minLength", "unevaluatedProperties")
+    ] == []
     # Three bodies as a whole, and the id in the path.
     assert [value for key, value in found if key == "required"] == [True] * 4
     assert all(value for key, value in found if key == "additionalProperties")

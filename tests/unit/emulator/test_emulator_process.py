@@ -82,6 +82,14 @@ def test_options_that_cannot_be_end_it_with_a_sentence(options: list[str], word:
     assert "Traceback" not in ended.stderr
 
 
+def test_answers_do_not_wait_for_acknowledgements() -> None:
+    from emulator.cli import _listen
+
+    # asyncio sets TCP_NODELAY on connections of sockets with this protocol and no other.
+    with _listen("127.0.0.1", 0) as listening:
+        assert listening.proto == socket.IPPROTO_TCP
+
+
 def test_help_names_every_switch_and_every_fault() -> None:
     from emulator.faults import KINDS
     from emulator.settings import SWITCHES
