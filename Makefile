@@ -17,7 +17,7 @@ demo: $(VENV)/demo ## Try everything against the emulator, without an oCore acco
 	@$(VENV)/bin/python tests/demo.py
 
 test: $(VENV)/nox ## Run all tests that need no Docker engine
-	@$(VENV)/bin/python tests/run.py $(SESSIONS)
+	@$(VENV)/bin/python tests/run.py '$(SESSIONS)'
 
 test-roles: $(VENV)/nox ## Run the roles on real hosts (needs a Docker engine)
 	@$(VENV)/bin/python tests/run.py roles

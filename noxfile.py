@@ -28,7 +28,7 @@ MATRIX = [
 PRE_RELEASES = {"2.22": "2.22.0rc1"}
 RUNTIME = ["-r", "meta/ee-requirements.txt"]
 
-nox.options.sessions = ["lint", "docs_lint", "docs", "sanity", "contract", "render", "tests", "build"]
+nox.options.sessions = ["lint", "docs_lint", "docs", "sanity", "contract", "render", "report", "tests", "build"]
 nox.options.default_venv_backend = "venv"
 nox.options.reuse_existing_virtualenvs = True
 nox.options.error_on_missing_interpreters = False
@@ -106,6 +106,7 @@ def lint(session: nox.Session) -> None:
     session.run("mypy", "-p", "ansible_collections.ocore.cloud.plugins", env={"MYPYPATH": collections})
     session.run("yamllint", "--strict", ".")
     session.run("reuse", "lint", "--quiet")
+    session.run("zizmor", "--offline", "--quiet", ".github/workflows")
     session.run("antsibull-changelog", "lint")
     session.run("antsibull-changelog", "lint-changelog-yaml", "--strict", "changelogs/changelog.yaml")
     with session.chdir(_tree("lint")):
@@ -173,6 +174,15 @@ def render(session: nox.Session) -> None:
 
 
 @nox.session
+def report(session: nox.Session) -> None:
+    """Run the playbook of the fleet report, and look at the page in Chromium where it is installed."""
+    session.install(
+        "ansible-core>=2.19", *RUNTIME, "-r", "tests/report/requirements.txt", "-r", "tests/emulator/requirements.txt"
+    )
+    session.run("pytest", "-q", "tests/report", *session.posargs, env={"ANSIBLE_COLLECTIONS_PATH": _link()})
+
+
+@nox.session
 @nox.parametrize("python,core", MATRIX)
 def tests(session: nox.Session, core: str) -> None:
     """Run the unit tests and the integration targets with one interpreter and one ansible-core."""
@@ -187,21 +197,28 @@ def tests(session: nox.Session, core: str) -> None:
 
 @nox.session
 def build(session: nox.Session) -> None:
-    """Build the collection, install it from the archive and run what a user runs first."""
-    session.install("ansible-core>=2.19", *RUNTIME)
+    """Build the archive, import it as Galaxy does, install it and run what a user runs first."""
+    session.install("ansible-core>=2.19", "galaxy-importer>=0.4.30", *RUNTIME)
     out = BUILD / "archive"
     shutil.rmtree(out, ignore_errors=True)
     session.run("ansible-galaxy", "collection", "build", "--output-path", str(out), silent=True)
-    archive = str(next(out.glob("ocore-cloud-*.tar.gz")))
-    env = {"ANSIBLE_COLLECTIONS_PATH": str(out / "installed")}
-    session.run(
-        "ansible-galaxy", "collection", "install", "--offline", archive, "-p", str(out / "installed"), silent=True
-    )
+    archive = next(out.glob("ocore-cloud-*.tar.gz"))
     with session.chdir(out):
-        for module in ("ocore_instance", "ocore_instance_control", "ocore_instance_info"):
-            session.run("ansible-doc", f"ocore.cloud.{module}", env=env, silent=True)
-        session.run("ansible-doc", "-t", "inventory", "ocore.cloud.ocore", env=env, silent=True)
-        for playbook in sorted((ROOT / "playbooks").glob("*.yml")):
+        said = str(
+            session.run("python", "-m", "galaxy_importer.main", archive.name, silent=True, stderr=subprocess.STDOUT)
+        )
+        complaints = [line for line in said.splitlines() if line.startswith(("WARNING", "ERROR"))]
+        if complaints:
+            session.error("\n".join(["The importer complains:", *complaints]))
+        env = {"ANSIBLE_COLLECTIONS_PATH": str(out / "installed")}
+        session.run(
+            "ansible-galaxy", "collection", "install", "--offline", archive.name, "-p", "installed", silent=True
+        )
+        installed = out / "installed/ansible_collections/ocore/cloud"
+        for kind, folder in (("module", "modules"), ("inventory", "inventory"), ("filter", "filter")):
+            for plugin in sorted((installed / "plugins" / folder).glob("[!_]*.py")):
+                session.run("ansible-doc", "-t", kind, f"ocore.cloud.{plugin.stem}", env=env, silent=True)
+        for playbook in sorted((installed / "playbooks").glob("*.yml")):
             session.run("ansible-playbook", "--syntax-check", f"ocore.cloud.{playbook.stem}", env=env, silent=True)
 
 

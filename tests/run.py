@@ -3,7 +3,7 @@
 
 """Run sessions of the noxfile and say at the end what was tested and what was not.
 
-Usage: run.py [SESSION ...]. Without a session, those that ``make test`` stands for. Exits non-zero when one failed.
+Usage: run.py ["SESSION ..."]. Without a session, those that ``make test`` stands for. Exits non-zero when one failed.
 """
 
 from __future__ import annotations
@@ -38,4 +38,4 @@ def main(names: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main(" ".join(sys.argv[1:]).split()))

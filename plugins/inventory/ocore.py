@@ -263,10 +263,10 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):  # type: i
         missing = missing_library()
         if missing is not None:
             raise AnsibleParserError(missing[0])
-        unknown = set(self._read_config_data(path)) - set(self.get_options())
+        unknown = set(self._configuration(path)) - set(self.get_options())
         if unknown:
             self.display.warning(
-                f"{path} has options that the inventory plugin does not know: {', '.join(sorted(unknown))}."
+                f"{path} has options that the inventory plugin does not know: {', '.join(sorted(map(str, unknown)))}."
             )
         try:
             found = self._records(cache)
@@ -277,6 +277,18 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):  # type: i
         self._add(plan)
 
     # Reading
+
+    def _configuration(self, path: str) -> dict[str, Any]:
+        """Read the configuration file and take over its options."""
+        try:
+            config: dict[str, Any] = self._read_config_data(path)
+        except AnsibleError as error:
+            if "'api_token'" in str(error):
+                raise AnsibleParserError(
+                    "The option api_token must be a text."
+                ) from None  # Ansible's words show the token
+            raise
+        return config
 
     def _records(self, use_cache: bool) -> list[Record]:
         """Give the instance records, from the cache or from oCore."""
@@ -309,16 +321,20 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):  # type: i
     def _option_text(self, name: str) -> str | None:
         value = self._template_option(name)
         if value is not None and not isinstance(value, str):
-            raise AnsibleParserError(f"The option {name} must be a text, not {type(value).__name__}.")
+            raise AnsibleParserError(f"The option {name} must be a text.")
         return value
 
     def _kept(self, key: str) -> list[Record] | None:
         """Give what the cache holds and has not expired, or null."""
         try:
             text = self._cache.get(key)
-            found = None if text is None else json.loads(text)
+            if text is None:
+                return None
+            found: list[Record] = json.loads(text)
+            if not isinstance(found, list) or not all(isinstance(record, dict) and "id" in record for record in found):
+                raise ValueError("it holds no records")
         except (AnsibleError, TypeError, ValueError) as error:
-            self.display.warning(f"The inventory cache can't be read, so oCore is asked: {error}")
+            self.display.warning(f"The inventory cache can't be used, so oCore is asked: {error}")
             return None
         return found
 
@@ -463,20 +479,22 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):  # type: i
     def _add(self, plan: Plan) -> None:
         """Add what was planned. Nothing in here depends on data, so that it does not stop half-way."""
         inventory = self.inventory
+        # Hosts before groups: the name of a host that is called like a group would mean the group from then on.
+        for name, variables, _groups in plan.hosts:
+            inventory.add_host(name)
+            host = inventory.hosts[name] if name in inventory.groups else None
+            for key, value in variables.items():
+                if host is None:
+                    inventory.set_variable(name, key, value)
+                else:
+                    host.set_variable(key, value)
         for group in plan.groups:
             inventory.add_group(group)
         for parent, child in plan.parents:
             inventory.add_child(parent, child)
-        for name, variables, groups in plan.hosts:
+        for name, _variables, groups in plan.hosts:
             for group in groups:
                 inventory.add_host(name, group)
-            # By its name alone, a host that is called like a group would give its variables to the group.
-            target = inventory.hosts[name].set_variable if name in inventory.groups else None
-            for key, value in variables.items():
-                if target is not None:
-                    target(key, value)
-                else:
-                    inventory.set_variable(name, key, value)
 
 
 def cache_key(settings: Settings, servers: Sequence[str], gather: Sequence[str], reveal: bool) -> str:

@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: oCore collection contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Reading a certificate and its key on the host. Runs on the target: Python's standard library and cryptography only."""
+"""Reading a certificate and its key on the host. Runs on the target: Python's standard library and cryptography
+only."""
 
 from __future__ import annotations
 
@@ -18,7 +19,7 @@ except ImportError:
     HAS_CRYPTOGRAPHY = False
 
 
-class CryptographyMissing(Exception):
+class CryptographyMissingError(Exception):
     """There is a certificate to read and the library to read it with isn't there."""
 
 
@@ -26,7 +27,7 @@ def _utc(certificate: Any, field: str) -> datetime:
     # cryptography 42 renamed the attributes and made them aware of the time zone.
     moment = getattr(certificate, field + "_utc", None)
     if moment is None:
-        moment = getattr(certificate, field).replace(tzinfo=timezone.utc)
+        moment = getattr(certificate, field).replace(tzinfo=timezone.utc)  # noqa: UP017 (Python 3.8 on hosts)
     if not isinstance(moment, datetime):
         raise TypeError(field)
     return moment
@@ -66,15 +67,15 @@ def trust_context() -> ssl.SSLContext:
 def read_certificate(fullchain: str, key: str, trust: ssl.SSLContext) -> dict[str, Any] | None:
     """What the files ``fullchain`` and ``key`` hold; None when there is no certificate file at all.
 
-    The result has fullchain, key (the paths), usable, problem (text or None), and for a readable certificate names (list),
-    serial (hex, as openssl prints it), issuer (RFC 4514 text), not_before and not_after (ISO 8601, UTC), lifetime in seconds,
-    expired, key_type (ecdsa, rsa or other) and trusted (by the system's own store).
-    Raises CryptographyMissing.
+    The result has fullchain, key (the paths), usable, problem (text or None), and for a readable certificate names
+    (list), serial (hex, as openssl prints it), issuer (RFC 4514 text), not_before and not_after (ISO 8601, UTC),
+    lifetime in seconds, expired, key_type (ecdsa, rsa or other) and trusted (by the system's own store).
+    Raises CryptographyMissingError.
     """
     if not os.path.exists(fullchain):
         return None
     if not HAS_CRYPTOGRAPHY:
-        raise CryptographyMissing
+        raise CryptographyMissingError
     result: dict[str, Any] = {"fullchain": fullchain, "key": key, "usable": False, "problem": None}
     try:
         with open(fullchain, "rb") as handle:
@@ -97,7 +98,7 @@ def read_certificate(fullchain: str, key: str, trust: ssl.SSLContext) -> dict[st
         not_before=start.isoformat(),
         not_after=end.isoformat(),
         lifetime=int((end - start).total_seconds()),
-        expired=end <= datetime.now(timezone.utc),
+        expired=end <= datetime.now(timezone.utc),  # noqa: UP017
         key_type=next((name for kind, name in kinds.items() if isinstance(public_key, kind)), "other"),
         trusted=False,
     )

@@ -46,7 +46,7 @@ REQUESTS_IMPORT_ERROR: str | None = None
 try:
     import requests
     from requests.adapters import HTTPAdapter
-    from urllib3.exceptions import InsecureRequestWarning, NewConnectionError, ReadTimeoutError
+    from urllib3.exceptions import HTTPError, InsecureRequestWarning, NewConnectionError, ReadTimeoutError
 except ImportError:
     REQUESTS_IMPORT_ERROR = traceback.format_exc()
 
@@ -71,7 +71,8 @@ ADVICE = {
     403: "The token is valid but not allowed to do this: changes need the permission manage:instances in the "
     "organization given by the option organization.",
     404: "Check api_url and organization, and that the instance exists in it.",
-    409: "Something else is under way on the instance, or the slug is taken. Run the task again when it has ended.",
+    409: "Something else is under way on the instance, or, for a new one, the slug or name is taken. Run the task again "
+    "when what is under way has ended.",
     422: "Check the values given.",
     429: "Run fewer tasks at once, or raise retries.",
 }
@@ -380,7 +381,7 @@ class Client:
                 allow_redirects=False,
                 proxies=None if settings.use_proxy else {"http": "", "https": ""},
             )
-        except OSError as error:  # requests' own exceptions, and what it lets through: an unreadable ca_path
+        except (OSError, HTTPError) as error:  # requests' own exceptions, and what it lets through
             raise _FailedTry(self._no_answer(error, attempt)) from None
         if response.ok and not response.is_redirect and response.status_code < 300:
             self._accepted = True
@@ -422,14 +423,14 @@ class Client:
         request.headers["Authorization"] = f"Bearer {self._settings.token}"
         return request
 
-    def _no_answer(self, error: OSError, attempt: str) -> OcoreError:
+    def _no_answer(self, error: Exception, attempt: str) -> OcoreError:
         """Describe a request that got no (whole) answer."""
         host = urlsplit(self._settings.api_url).netloc
         words = self._words(_innermost(error))
-        if _caused_by(error, ssl.SSLCertVerificationError) or "CERTIFICATE_VERIFY_FAILED" in str(error):
+        if refused := [item for item in _chain(error) if isinstance(item, ssl.SSLCertVerificationError)]:
             return OcoreError(
                 f"Cannot {attempt}: the certificate of {host} is not trusted "
-                f"({_ssl_reason(error)}). If it is issued by a CA of your own, name its bundle in ca_path."
+                f"({refused[0].verify_message}). If it is issued by a CA of your own, name its bundle in ca_path."
             )
         if "invalid path" in str(error) or _caused_by(error, FileNotFoundError):
             return OcoreError(
@@ -551,7 +552,7 @@ def _error_text(response: requests.Response) -> tuple[str, str]:
             return "", f'an HTML page, "{title.group(1).strip()}"' if title else "an HTML page"
         return "", text
     if not isinstance(body, dict):
-        return "", _plain(body)
+        return "", _plain(body) if body else ""
     inner = body.get("error")
     source: dict[str, Any] = {**body, **inner} if isinstance(inner, dict) else body
     said = [source.get("message") or source.get("detail") or source.get("title")]
@@ -600,13 +601,6 @@ def _innermost(error: BaseException) -> str:
     return str(error)
 
 
-def _is_timeout(error: OSError) -> bool:
+def _is_timeout(error: Exception) -> bool:
     """Tell whether time ran out; requests calls that a ConnectionError when it happens within the body."""
     return isinstance(error, requests.exceptions.Timeout) or _caused_by(error, ReadTimeoutError)
-
-
-def _ssl_reason(error: BaseException) -> str:
-    for item in _chain(error):
-        if isinstance(item, ssl.SSLCertVerificationError):
-            return item.verify_message
-    return "certificate verify failed"

@@ -53,7 +53,6 @@ class WireModel(BaseModel):
         "alias_generator": to_camel,
         "coerce_numbers_to_str": True,
         "extra": "ignore",
-        "populate_by_name": True,
     }
 
     def knows(self, field: str) -> bool:
@@ -131,6 +130,7 @@ class Instance(WireModel):
     def record(self, reveal_env_vars: bool = False) -> dict[str, Any]:
         """Give the instance record: every field in snake_case, lists and dicts never null, env values masked."""
         record: dict[str, Any] = self.model_dump()
+        record["id"] = record["id"] or None  # one that is not created yet
         record["domains"] = record["domains"] or []
         record["env_vars"] = record["env_vars"] or {}
         if not reveal_env_vars:
@@ -218,14 +218,12 @@ def _forget(raw: dict[str, Any], location: Sequence[int | str]) -> tuple[str, st
     path: list[str] = []
     fate = "null"
     for index, step in enumerate(location):
-        if not _has(holder, step):
-            break
         path.append(str(step))
         inner = holder[step]
         if index + 1 == len(location) or not _has(inner, location[index + 1]):
             if location[0] == "envVars" and index == 1:
                 fate = "text"
-                inner = inner if isinstance(inner, str) else json.dumps(inner)
+                inner = json.dumps(inner)
             else:
                 inner = None
             holder[step] = inner

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
+from itertools import chain
 
 from ansible_collections.ocore.cloud.plugins.module_utils._contract import HealthScore, Instance
 from ansible_collections.ocore.cloud.plugins.module_utils._errors import OcoreError
@@ -182,31 +183,36 @@ def wait_for_score(task: Task, instance: Instance, least: int, old: HealthScore 
     :param old: the score before an action; one of the same time says nothing about the instance after it.
     :raises OcoreError: at the deadline; the text holds the last score.
     """
-    restarted = _time(instance.last_restart_at)
-    said = "no score has been computed yet"
-    score = task.client.health_score(instance)
-    ticks = task.clock.ticks()
-    while True:
-        if score is not None and score.score is not None:
-            computed = _time(score.computed_at)
-            stale = restarted is not None and computed is not None and computed < restarted
-            stale = stale or (old is not None and old.computed_at is not None and old.computed_at == score.computed_at)
-            if score.score >= least and not stale:
-                return score
-            said = f"the score is {score.score:g}" + (", but it was computed before the start" if stale else "")
-        if next(ticks, None) is None:
-            break
-        task.clock.say(f"waiting for instance {instance.title()} to reach health score {least}: {said}")
+    said = ""
+    for _waited in chain((0.0,), task.clock.ticks()):
         try:
             score = task.client.health_score(instance)
         except OcoreError as error:
             if not error.transient:
                 raise
-            said = error.message
+            said = error.message.rstrip(".")
+        else:
+            if score is None or score.score is None:
+                said = "no score has been computed yet"
+            elif _computed_before(score, instance, old):
+                said = f"the score is {score.score:g}, but it was computed before the start"
+            elif score.score >= least:
+                return score
+            else:
+                said = f"the score is {score.score:g}"
+        task.clock.say(f"waiting for instance {instance.title()} to reach health score {least}: {said}")
     raise OcoreError(
         f"Instance {instance.title()} did not reach health score {least} within {task.clock.timeout:g} seconds "
         f"(wait_timeout): {said}. The instance was left as it is; look at the factors with ocore_instance_info."
     )
+
+
+def _computed_before(score: HealthScore, instance: Instance, old: HealthScore | None) -> bool:
+    """Tell whether a score is older than the last restart, or the one from before the action."""
+    restarted, computed = _time(instance.last_restart_at), _time(score.computed_at)
+    if restarted is not None and computed is not None and computed < restarted:
+        return True
+    return old is not None and old.computed_at is not None and old.computed_at == score.computed_at
 
 
 def _time(text: str | None) -> datetime | None:

@@ -130,7 +130,7 @@ def _masked_env(value: Any) -> Any:
 def refusal(message: str) -> str:
     """Add to the text about refused arguments what Ansible can't know."""
     if "missing required arguments" in message and "api_token" in message:
-        return f"{message}. Set api_token, or the environment variable OCORE_API_TOKEN"
+        return f"{message}. Set api_token, or the environment variable OCORE_API_TOKEN."
     return message
 
 

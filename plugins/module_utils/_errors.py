@@ -10,7 +10,6 @@ from __future__ import annotations
 import html
 import json
 import re
-import threading
 import urllib.parse
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -74,7 +73,6 @@ class Scrubber:
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         self._secrets: set[str] = set()
-        self._lock = threading.Lock()
         self.add(secrets)
 
     def add(self, secrets: Iterable[str]) -> None:
@@ -82,14 +80,11 @@ class Scrubber:
         for secret in secrets:
             for text in {secret, secret.strip(), " ".join(secret.split()), *(quoted(secret) for quoted in _QUOTINGS)}:
                 if len(text) >= 4 and text.lower() not in _COMMON:
-                    with self._lock:
-                        self._secrets.add(text)
+                    self._secrets.add(text)
 
     def __call__(self, text: str) -> str:
         """Give ``text`` with every secret replaced by asterisks, the longest first."""
-        with self._lock:
-            secrets = sorted(self._secrets, key=len, reverse=True)
-        if not secrets:
+        if not self._secrets:
             return text
-        pattern = "|".join(re.escape(s) for s in secrets)
+        pattern = "|".join(re.escape(s) for s in sorted(self._secrets, key=len, reverse=True))
         return re.sub(pattern, MASK, text)

@@ -13,6 +13,7 @@ from typing import Any
 
 from ansible_collections.ocore.cloud.plugins.module_utils._client import Client
 from ansible_collections.ocore.cloud.plugins.module_utils._contract import Instance
+from ansible_collections.ocore.cloud.plugins.module_utils._errors import Scrubber
 from ansible_collections.ocore.cloud.plugins.module_utils._identity import find_in
 from ansible_collections.ocore.cloud.plugins.module_utils._lifecycle import Phase, phase
 from ansible_collections.ocore.cloud.plugins.module_utils._task import AUTH_SPEC, IDENTITY_SPEC, Operation, Task
@@ -41,14 +42,24 @@ def records(
     if not jobs:
         return found
 
+    def scrubbed(instance: Instance, answer: dict[str, Any]) -> dict[str, Any]:
+        """Mask env values in the free texts; they may quote what did not work."""
+        if reveal_env_vars:
+            return answer
+        scrub = Scrubber(instance.secrets())
+        for part, key in ((answer, "status_message"), *((factor, "details") for factor in answer.get("factors", []))):
+            if part.get(key):
+                part[key] = scrub(part[key])
+        return answer
+
     def run(job: tuple[dict[str, Any], Instance, str]) -> None:
         record, instance, what = job
         if what == "health":
             health = client.health(instance)
-            record["health"] = health.model_dump() if health else None
+            record["health"] = scrubbed(instance, health.model_dump()) if health else None
         else:
             score = client.health_score(instance)
-            record["health_score_details"] = score.record() if score else None
+            record["health_score_details"] = scrubbed(instance, score.record()) if score else None
 
     with ThreadPoolExecutor(GATHER_THREADS) as pool:
         futures = [pool.submit(run, job) for job in jobs]

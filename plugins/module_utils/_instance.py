@@ -22,6 +22,7 @@ from ansible_collections.ocore.cloud.plugins.module_utils._contract import (
     UPDATABLE,
     Instance,
     Listing,
+    to_wire,
 )
 from ansible_collections.ocore.cloud.plugins.module_utils._errors import MASK, OcoreError
 from ansible_collections.ocore.cloud.plugins.module_utils._identity import Match, describe, find
@@ -275,7 +276,7 @@ def predicted(plan: Plan, current: Instance | None) -> Instance | None:
         return None
     fields = {**(plan.create or {}), **(plan.update or {})}
     if current is None:
-        return Instance(**fields, status="creating") if plan.create else None
+        return Instance.model_validate(to_wire({**fields, "status": "creating"})) if plan.create else None
     return current.model_copy(update=fields)
 
 

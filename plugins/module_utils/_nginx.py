@@ -33,7 +33,9 @@ def parse_build(text: str) -> dict[str, Any]:
     """From the output of ``nginx -V``: version, openssl (the one it runs with; None without TLS), arguments (dict)."""
     version = re.search(r"nginx version: \S*?/(\d+(?:\.\d+)+)", text)
     # "built with OpenSSL 3.0.9 ... (running with OpenSSL 3.0.11 ...)": the running one counts.
-    openssl = re.search(r"running with OpenSSL (\d+(?:\.\d+)+)", text) or re.search(r"built with OpenSSL (\d+(?:\.\d+)+)", text)
+    openssl = re.search(r"running with OpenSSL (\d+(?:\.\d+)+)", text) or re.search(
+        r"built with OpenSSL (\d+(?:\.\d+)+)", text
+    )
     return {
         "version": version.group(1) if version else None,
         "openssl": openssl.group(1) if openssl else None,
@@ -63,8 +65,8 @@ def directive_elsewhere(dump: str, directive: str, own_file: str) -> bool:
 def candidate_main(main_text: str, conf_dir: str, dest: str, candidate: str, without: list[str]) -> str | None:
     """The main configuration with ``candidate`` in the place of ``dest`` and the files of ``without`` left out.
 
-    Every include whose pattern concerns one of them is written out file by file; the rest stays as it is. None when no include
-    of the main file takes in ``dest``.
+    Every include whose pattern concerns one of them is written out file by file; the rest stays as it is. None when no
+    include of the main file takes in ``dest``.
     """
     reached = False
 

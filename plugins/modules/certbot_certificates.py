@@ -11,12 +11,16 @@ module: certbot_certificates
 short_description: Reconcile the certificates of a host with a list, by the host's own certbot
 version_added: 0.1.0
 description:
-  - Reads from disk which certificates there are, for which names, from which ACME server, with which kind of key and until when. Calls
+  - Reads from disk which certificates there are, for which names, from which ACME server, with which kind of key and
+    until when. Calls
     C(certbot) only for those that differ, one after the other.
-  - Before anything is ordered, each name is fetched over HTTP the way the CA does it. A name that doesn't reach this host is left out and
+  - Before anything is ordered, each name is fetched over HTTP the way the CA does it. A name that doesn't reach this
+    host is left out and
     reported. It costs no failed validation, and the other names of the certificate are issued without it.
-  - A certificate that can't be issued doesn't stop the others, and a certificate that is there is never removed by a failed order.
-  - Writes the renewal window by lifetime (a third of it, half of it under ten days) for certbot older than 4.1, which otherwise
+  - A certificate that can't be issued doesn't stop the others, and a certificate that is there is never removed by a
+    failed order.
+  - Writes the renewal window by lifetime (a third of it, half of it under ten days) for certbot older than 4.1, which
+    otherwise
     renews 30 days before the end, that is at every run for a short-lived certificate.
 author:
   - oCore collection contributors (@ocore)
@@ -84,7 +88,8 @@ options:
     default: true
   check_address:
     description:
-      - Connect to this address (C(host) or C(host:port)) for the check instead of resolving the name, for hosts that can't reach
+      - Connect to this address (C(host) or C(host:port)) for the check instead of resolving the name, for hosts that
+        can't reach
         their own public address.
     type: str
   check_timeout:
@@ -99,7 +104,8 @@ options:
     default: 180
   purge:
     description:
-      - Delete certificates that are not in O(certificates). Only those that this module has issued or been asked for before are deleted, and
+      - Delete certificates that are not in O(certificates). Only those that this module has issued or been asked for
+        before are deleted, and
         none that nginx still uses.
     type: bool
     default: false
@@ -111,7 +117,8 @@ options:
     default: fail
 attributes:
   check_mode:
-    description: Can run in check mode without changing anything. Names are fetched then too, with a passing file in O(webroot).
+    description:
+      - Can run in check mode without changing anything. Names are fetched then too, with a passing file in O(webroot).
     support: full
   diff_mode:
     description: Shows names, server and key type per certificate before and after.
@@ -120,7 +127,8 @@ attributes:
     description: Does nothing for a certificate that is as wanted.
     support: full
 notes:
-  - The certificates that belong to this module are listed in C(ocore-certificates.json) in O(config_dir). Everything else there stays certbot's own.
+  - The certificates that belong to this module are listed in C(ocore-certificates.json) in O(config_dir). Everything
+    else there stays certbot's own.
   - A certificate that has entered its renewal window is issued again. The timer of certbot usually does it earlier.
 """
 
@@ -160,7 +168,8 @@ certificates:
       returned: always
     state:
       description:
-        - V(unchanged), V(issued) or V(deleted). V(missing) when there is none and none could be ordered, V(failed) when an order
+        - V(unchanged), V(issued) or V(deleted). V(missing) when there is none and none could be ordered, V(failed)
+          when an order
           failed. In check mode V(issued) and V(deleted) say what would be done.
       type: str
       returned: always
@@ -191,7 +200,13 @@ certificates:
       type: str
       returned: when O(ignore:state=failed)
   sample:
-    - {name: shop, state: issued, why: [there is none], domains: [shop.example.com], left_out: {}, not_after: "2027-02-20T10:00:00+00:00", serial: 3A}
+    - name: shop
+      state: issued
+      why: [there is none]
+      domains: [shop.example.com]
+      left_out: {}
+      not_after: "2027-02-20T10:00:00+00:00"
+      serial: 3A
 """
 
 import http.client
@@ -210,7 +225,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible.module_utils.common.text.converters import to_native
 from ansible_collections.ocore.cloud.plugins.module_utils._certificate import (
-    CryptographyMissing,
+    CryptographyMissingError,
     read_certificate,
     trust_context,
 )
@@ -226,7 +241,7 @@ _DOMAIN = re.compile(r"(?=.{1,253}$)(?:(?!-)[a-z0-9-]{1,63}(?<!-)\.)+(?!-)[a-z0-
 
 
 def renewal_window(lifetime: int) -> int:
-    """Seconds before the end at which a certificate of this lifetime (seconds) is due: a third, under ten days half of it."""
+    """Seconds before the end when a certificate of this lifetime (seconds) is due: a third, under ten days a half."""
     return lifetime // 2 if lifetime < SHORT_LIFETIME else lifetime // 3
 
 
@@ -234,7 +249,7 @@ def wanted_window_line(lifetime: int, version: tuple[int, ...]) -> str | None:
     """The line of the renewal file that this certbot needs, or None when it does the right thing by itself."""
     if version >= WINDOW_BY_LIFETIME:
         return None
-    return f"renew_before_expiry = {max(renewal_window(lifetime) // 3600, 1)} hours"
+    return f"renew_before_expiry = {max(round(renewal_window(lifetime) / 3600), 1)} hours"
 
 
 def with_window_line(text: str, line: str | None) -> str:
@@ -242,7 +257,9 @@ def with_window_line(text: str, line: str | None) -> str:
     kept = [row for row in text.splitlines() if not re.match(r"\s*renew_before_expiry\s*=", row)]
     if line is not None:
         # In front of the first setting: behind a [section] it would belong to that section.
-        first = next((index for index, row in enumerate(kept) if row.strip() and not row.lstrip().startswith("#")), len(kept))
+        first = next(
+            (index for index, row in enumerate(kept) if row.strip() and not row.lstrip().startswith("#")), len(kept)
+        )
         kept.insert(first, line)
     return "\n".join(kept) + "\n"
 
@@ -258,8 +275,8 @@ def differences(
 ) -> list[str]:
     """Why the certificate on disk isn't the wanted one, as sentences; empty when it is.
 
-    ``current`` is what :func:`read_certificate` says plus the key server, or None. ``tolerated`` names may be in it or not: one that was
-    fine when the certificate was issued and is not now is no reason to issue it again.
+    ``current`` is what :func:`read_certificate` says plus the key server, or None. ``tolerated`` names may be in it or
+    not: one that was fine when the certificate was issued and is not now is no reason to issue it again.
     """
     if current is None:
         return ["there is none"]
@@ -355,7 +372,7 @@ class Reconciler:
         self.changed = False
         self._version: tuple[int, ...] | None = None
 
-    # -- reading ---------------------------------------------------------------------------------------------------------
+    # -- reading ---------------------------------------------------------------------------------------------
 
     def _text(self, *parts: str) -> str:
         try:
@@ -390,7 +407,7 @@ class Reconciler:
             handle.write(text)
         os.replace(partial, path)
 
-    # -- certbot ---------------------------------------------------------------------------------------------------------
+    # -- certbot ---------------------------------------------------------------------------------------------
 
     def run_certbot(self, arguments: list[str]) -> tuple[int, str]:
         """Run certbot, waiting while another one runs. Returns its exit code and what it said."""
@@ -428,8 +445,8 @@ class Reconciler:
             return None
         kept = "The certificate that was there is unchanged." if self.read(name) else "There is still no certificate."
         return (
-            f"certbot couldn't issue '{name}' for {', '.join(domains)} from {self.params['server']} (exit code {rc}). {kept} "
-            f"It said: {said[-1500:]}"
+            f"certbot couldn't issue '{name}' for {', '.join(domains)} from {self.params['server']} (exit code {rc}). "
+            f"{kept} It said: {said[-1500:]}"
         )
 
     def delete(self, name: str) -> str | None:
@@ -449,7 +466,7 @@ class Reconciler:
             self._write(path, wanted)
         return True
 
-    # -- names -----------------------------------------------------------------------------------------------------------
+    # -- names -----------------------------------------------------------------------------------------------
 
     def unreachable(self, names: list[str]) -> dict[str, str]:
         """Names that don't lead to this host, with the reason. Fetches them side by side."""
@@ -467,26 +484,38 @@ class Reconciler:
         try:
             with ThreadPoolExecutor(max_workers=16) as pool:
                 answers = list(
-                    pool.map(lambda name: check_name(name, token, content, self.address, self.params["check_timeout"]), names)
+                    pool.map(
+                        lambda name: check_name(name, token, content, self.address, self.params["check_timeout"]), names
+                    )
                 )
         finally:
             os.unlink(path)
-        return {name: why for name, why in zip(names, answers) if why}
+        return {name: why for name, why in zip(names, answers) if why}  # noqa: B905 (Python 3.8 on hosts)
 
-    # -- the plan --------------------------------------------------------------------------------------------------------
+    # -- the plan --------------------------------------------------------------------------------------------
 
     def reconcile(self, wanted: list[dict[str, Any]]) -> None:
-        now = datetime.now(timezone.utc)
+        now = datetime.now(timezone.utc)  # noqa: UP017
         current = {item["name"]: self.read(item["name"]) for item in wanted}
 
         def reasons(item: dict[str, Any], domains: list[str]) -> list[str]:
             tolerated = set(item["left_out"])
-            return differences(current[item["name"]], domains, tolerated, self.params["server"], self.params["key_type"], now)
+            return differences(
+                current[item["name"]], domains, tolerated, self.params["server"], self.params["key_type"], now
+            )
 
         # First only the names that are new: a name that stays bad must not cause an order at every run.
-        new = sorted({name for item in wanted for name in set(item["domains"]) - set((current[item["name"]] or {}).get("names", []))})
+        new = sorted(
+            {
+                name
+                for item in wanted
+                for name in set(item["domains"]) - set((current[item["name"]] or {}).get("names", []))
+            }
+        )
         bad = self.unreachable(new)
-        pending = [item for item in wanted if item["domains"] and reasons(item, [n for n in item["domains"] if n not in bad])]
+        pending = [
+            item for item in wanted if item["domains"] and reasons(item, [n for n in item["domains"] if n not in bad])
+        ]
         known = sorted({name for item in pending for name in item["domains"]} - set(new))
         bad_known = self.unreachable(known)
         for item in wanted:
@@ -495,9 +524,17 @@ class Reconciler:
             if ordered:
                 left_out.update({name: bad_known[name] for name in item["domains"] if name in bad_known})
             domains = [name for name in item["domains"] if name not in left_out]
-            self.one(item["name"], domains, left_out, reasons(item, domains) if ordered and domains else [], current[item["name"]])
+            self.one(
+                item["name"],
+                domains,
+                left_out,
+                reasons(item, domains) if ordered and domains else [],
+                current[item["name"]],
+            )
 
-    def one(self, name: str, domains: list[str], left_out: dict[str, str], why: list[str], current: dict[str, Any] | None) -> None:
+    def one(
+        self, name: str, domains: list[str], left_out: dict[str, str], why: list[str], current: dict[str, Any] | None
+    ) -> None:
         result: dict[str, Any] = {"name": name, "state": "unchanged", "why": why, "left_out": left_out}
         self.before[name] = self.shown(current)
         if why:
@@ -515,7 +552,9 @@ class Reconciler:
         planned = {"domains": sorted(domains), "server": self.params["server"], "key_type": self.params["key_type"]}
         self.after[name] = planned if result["state"] == "issued" else self.shown(current)
         current = current or {}
-        result.update(domains=current.get("names", []), not_after=current.get("not_after"), serial=current.get("serial"))
+        result.update(
+            domains=current.get("names", []), not_after=current.get("not_after"), serial=current.get("serial")
+        )
         self.results.append(result)
 
     @staticmethod
@@ -530,10 +569,17 @@ class Reconciler:
         used = self.module.run_command([nginx, "-T", "-q"])[1] if nginx else ""
         for name in candidates:
             current = self.read(name) or {}
-            result: dict[str, Any] = {"name": name, "state": "deleted", "why": ["it is no longer wanted"], "left_out": {}}
+            result: dict[str, Any] = {
+                "name": name,
+                "state": "deleted",
+                "why": ["it is no longer wanted"],
+                "left_out": {},
+            }
             error = None
             if f"{os.path.join(self.config_dir, 'live', name)}/" in used:
-                error = f"'{name}' is not deleted: nginx still uses it. Remove it from the configuration of nginx first."
+                error = (
+                    f"'{name}' is not deleted: nginx still uses it. Remove it from the configuration of nginx first."
+                )
             elif not self.module.check_mode:
                 error = self.delete(name)
             if error:
@@ -541,16 +587,22 @@ class Reconciler:
             else:
                 self.changed = True
                 self.before[name], self.after[name] = self.shown(current), None
-            result.update(domains=current.get("names", []), not_after=current.get("not_after"), serial=current.get("serial"))
+            result.update(
+                domains=current.get("names", []), not_after=current.get("not_after"), serial=current.get("serial")
+            )
             self.results.append(result)
 
     def run(self) -> None:
-        wanted = [{**item, "domains": [name.lower() for name in item["domains"]]} for item in self.params["certificates"]]
+        wanted = [
+            {**item, "domains": [name.lower() for name in item["domains"]]} for item in self.params["certificates"]
+        ]
         problem = input_problem(wanted)
         if problem:
             self.module.fail_json(msg=problem, certificates=[])
         if not self.certbot and not self.module.check_mode:
-            self.module.fail_json(msg="certbot isn't installed on this host. Install the package certbot first.", certificates=[])
+            self.module.fail_json(
+                msg="certbot isn't installed on this host. Install the package certbot first.", certificates=[]
+            )
         names = {item["name"] for item in wanted}
         self.reconcile(wanted)
         if self.params["purge"]:
@@ -576,7 +628,8 @@ class Reconciler:
         }
         if errors and self.params["on_error"] == "fail":
             self.module.fail_json(
-                msg=f"{len(errors)} of {len(self.results)} certificates failed, the others are done. {errors[0]}", **result
+                msg=f"{len(errors)} of {len(self.results)} certificates failed, the others are done. {errors[0]}",
+                **result,
             )
         self.module.exit_json(**result)
 
@@ -593,7 +646,10 @@ def input_problem(wanted: list[dict[str, Any]]) -> str | None:
         seen.add(name)
         for domain in item["domains"]:
             if domain.startswith("*."):
-                return f"'{domain}' of certificate '{name}': a wildcard can't be proven over HTTP. Name each host. Nothing was done."
+                return (
+                    f"'{domain}' of certificate '{name}': a wildcard can't be proven over HTTP. Name each host. "
+                    "Nothing was done."
+                )
             if not _DOMAIN.fullmatch(domain):
                 return f"'{domain}' of certificate '{name}' is not a host name. Nothing was done."
         if len(set(item["domains"])) != len(item["domains"]):
@@ -631,8 +687,10 @@ def main() -> None:
     )
     try:
         Reconciler(module).run()
-    except CryptographyMissing:
-        module.fail_json(msg=missing_required_lib("cryptography", reason="to read the certificates on this host"), certificates=[])
+    except CryptographyMissingError:
+        module.fail_json(
+            msg=missing_required_lib("cryptography", reason="to read the certificates on this host"), certificates=[]
+        )
     except (OSError, ValueError) as error:
         module.fail_json(msg=f"Can't reconcile the certificates: {to_native(error)}", certificates=[])
 

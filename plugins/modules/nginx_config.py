@@ -12,9 +12,11 @@ short_description: Put one nginx configuration file in force, or leave everythin
 version_added: 0.1.0
 description:
   - Tests the new content with C(nginx -t) inside the host's real configuration before it replaces anything.
-  - Reloads a running nginx and waits until it really works with the new configuration, that is until the master process has started new
+  - Reloads a running nginx and waits until it really works with the new configuration, that is until the master
+    process has started new
     workers. When it hasn't, the old file is put back and the task fails.
-  - Makes sure that nginx serves the certificates that are on disk, and reloads it once where it still serves an older one.
+  - Makes sure that nginx serves the certificates that are on disk, and reloads it once where it still serves an older
+    one.
 author:
   - oCore collection contributors (@ocore)
 options:
@@ -72,7 +74,8 @@ options:
     default: 20
 attributes:
   check_mode:
-    description: Can run in check mode without changing anything. The candidate is tested there too, when nginx is installed.
+    description:
+      - Can run in check mode without changing anything. The candidate is tested there too, when nginx is installed.
     support: full
   diff_mode:
     description: Shows the difference of the file.
@@ -81,7 +84,8 @@ attributes:
     description: Does nothing when the file has this content and nginx serves the certificates on disk.
     support: full
 notes:
-  - While the test runs there is a file C(.ocore-candidate-*) beside O(main), because nginx resolves relative includes from there.
+  - While the test runs there is a file C(.ocore-candidate-*) beside O(main), because nginx resolves relative includes
+    from there.
 """
 
 EXAMPLES = r"""
@@ -107,7 +111,8 @@ actions:
   elements: str
   sample: [write, reload]
 tested:
-  description: Whether C(nginx -t) accepted the candidate in this run. False when nothing differs or nginx is not installed yet.
+  description:
+    - Whether C(nginx -t) accepted the candidate in this run. False when nothing differs or nginx is not installed yet.
   returned: success
   type: bool
 disabled:
@@ -186,7 +191,7 @@ class NginxConfig:
     def fail(self, message: str, **details: Any) -> None:
         self.module.fail_json(msg=message, actions=self.actions, **details)
 
-    # -- the candidate ---------------------------------------------------------------------------------------------------
+    # -- the candidate ---------------------------------------------------------------------------------------
 
     def test_candidate(self) -> None:
         """``nginx -t`` on the whole configuration as it would be. Fails the task; nothing has been changed then."""
@@ -205,8 +210,8 @@ class NginxConfig:
             text = candidate_main(main_text, directory, dest, candidate, self.disable)
             if text is None:
                 self.fail(
-                    f"{main} has no include that takes in {dest}. Add 'include {os.path.dirname(dest)}/*.conf;' to its http block. "
-                    "Nothing was changed."
+                    f"{main} has no include that takes in {dest}. "
+                    f"Add 'include {os.path.dirname(dest)}/*.conf;' to its http block. Nothing was changed."
                 )
                 return
             handle, wrapper = tempfile.mkstemp(prefix=".ocore-candidate-", dir=directory)
@@ -220,12 +225,13 @@ class NginxConfig:
         if rc != 0:
             answer = (out + err).replace(candidate, dest).replace(wrapper, main).strip()
             self.fail(
-                f"nginx refused the new {dest}: {answer}. Nothing was changed, nginx runs on with the old configuration.",
+                f"nginx refused the new {dest}: {answer}. "
+                "Nothing was changed, nginx runs on with the old configuration.",
                 nginx_output=answer,
             )
         self.tested = True
 
-    # -- replace and put back --------------------------------------------------------------------------------------------
+    # -- replace and put back --------------------------------------------------------------------------------
 
     def _write(self, content: str) -> None:
         dest = self.params["dest"]
@@ -250,7 +256,7 @@ class NginxConfig:
         for path, away in self.moved.items():
             os.rename(away, path)
 
-    # -- reload ----------------------------------------------------------------------------------------------------------
+    # -- reload ----------------------------------------------------------------------------------------------
 
     def reload(self, master: int) -> str | None:
         """Reload and wait for new workers. Returns None, or what went wrong."""
@@ -272,7 +278,7 @@ class NginxConfig:
             "its error log says why (often a port that another program holds)"
         )
 
-    # -- certificates ----------------------------------------------------------------------------------------------------
+    # -- certificates ----------------------------------------------------------------------------------------
 
     def stale(self) -> list[str]:
         """Names for which nginx presents another certificate than the one on disk."""
@@ -303,7 +309,7 @@ class NginxConfig:
                 f"{self.params['tls_port']}. Look for another server block with this name, and into nginx's error log."
             )
 
-    # -- all of it -------------------------------------------------------------------------------------------------------
+    # -- all of it -------------------------------------------------------------------------------------------
 
     def apply(self) -> None:
         self.actions.extend(["disable"] if self.disable else [])
@@ -319,7 +325,10 @@ class NginxConfig:
                 problem = None if self.module.check_mode else self.reload(master)
                 if problem:
                     self.put_back()
-                    self.fail(f"The new {self.params['dest']} passed the test, but {problem}. The old file is back in its place.")
+                    self.fail(
+                        f"The new {self.params['dest']} passed the test, but {problem}. "
+                        "The old file is back in its place."
+                    )
         if master and not (self.module.check_mode and "reload" in self.actions):
             self.ensure_served(master)
 

@@ -12,7 +12,8 @@ short_description: Read what nginx on a host can do, and which certificates and 
 version_added: 0.1.0
 description:
   - Reads the version of nginx, the OpenSSL it runs with, and which gated features follow from them.
-  - Reads any number of certificates and looks at any number of local ports in one call, so that its cost hardly grows with the number of sites.
+  - Reads any number of certificates and looks at any number of local ports in one call, so that its cost hardly grows
+    with the number of sites.
   - Nothing fails when nginx is not installed yet. RV(installed) is then false and all features are off.
 author:
   - oCore collection contributors (@ocore)
@@ -85,7 +86,8 @@ openssl:
   sample: 3.5.4
 features:
   description:
-    - Whether this nginx has C(proxy_cookie_flags), C(ssl_reject_handshake), C(safe_session_tickets), C(http2_directive),
+    - Whether this nginx has C(proxy_cookie_flags), C(ssl_reject_handshake), C(safe_session_tickets),
+      C(http2_directive),
       C(keepalive_min_timeout), and the curve X25519MLKEM768 (C(hybrid_curve)).
   returned: always
   type: dict
@@ -141,7 +143,7 @@ import socket
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible_collections.ocore.cloud.plugins.module_utils._certificate import (
-    CryptographyMissing,
+    CryptographyMissingError,
     read_certificate,
     trust_context,
 )
@@ -193,7 +195,7 @@ def main() -> None:
             certificate = read_certificate(
                 os.path.join(directory, "fullchain.pem"), os.path.join(directory, "privkey.pem"), trust
             )
-        except CryptographyMissing:
+        except CryptographyMissingError:
             module.fail_json(msg=missing_required_lib("cryptography", reason=f"to read the certificate in {directory}"))
         if certificate:
             found[name] = certificate

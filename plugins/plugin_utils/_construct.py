@@ -339,17 +339,19 @@ class KeyedGroup:
                     f"Could not generate parent group {self._parent!r} for group {key!r}: {error}"
                 ) from None
             return
+        if parent and not isinstance(parent, str):
+            raise AnsibleParserError(f"parent_group {self._parent!r} gives no text for host {host}: {parent!r}")
         for name in [self._default] if by_default else self._names(key):
-            yield self._group(f"{name}"), parent
+            yield self._group(f"{name}"), self._sanitize(parent) if parent else None
 
-    def _parent_for(self, variables: Variables) -> str | None:
+    def _parent_for(self, variables: Variables) -> Any:
         name = self._parent
         if name and ("{" in name or name.startswith("#")):
             try:
                 name = self._template(name, variables.every)
             except AnsibleValueOmittedError:
                 name = None
-        return self._sanitize(name) if name else None
+        return name
 
     def _names(self, key: Any) -> Iterator[Any]:
         if isinstance(key, str):

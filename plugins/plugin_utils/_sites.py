@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 # Status words, compared in lower case. A word that is in neither set is served: its port is what counts.
@@ -21,7 +21,7 @@ LEAVING = frozenset({"removing", "deleting", "deleted"})
 # nginx itself listens there: an upstream on these ports would be a loop.
 OWN_PORTS = frozenset({80, 443})
 
-# Seconds. The margin lets Odoo answer with its own error before nginx gives up; Odoo's default limit is used when unset.
+# Seconds. The margin lets Odoo answer with its own error before nginx gives up. Odoo's default limit counts when unset.
 READ_TIMEOUT_MARGIN = 30
 DEFAULT_LIMIT_TIME_REAL = 120
 
@@ -36,7 +36,7 @@ def valid_slug(value: object) -> bool:
 
 
 def host_name(value: object) -> str | None:
-    """The name in lower case without a final dot, or None when it is not a full host name (RFC 1123, two labels or more).
+    """The name in lower case without a final dot, or None when it is no full host name (RFC 1123, two labels or more).
 
     Addresses and wildcards are no host names: neither can be validated over HTTP.
     """
@@ -159,8 +159,9 @@ def resolve(
     ``maintenance`` names slugs that get the maintenance page although they run.
 
     Returns ``(sites, left_out)``, both sorted by slug. A site has slug, names (primary first), dns (name → status),
-    maintenance, http_port, live_port, live_path (None while in maintenance), read_timeout in seconds, and notes. An entry
-    left out has slug (None when invalid), id, removed (it is gone or going), names, and notes with the reason first.
+    maintenance, http_port, live_port, live_path (None while in maintenance), read_timeout in seconds, and notes. An
+    entry left out has slug (None when invalid), id, removed (it is gone or going), names, and notes with the reason
+    first.
     """
     sites: list[dict[str, Any]] = []
     left_out: list[dict[str, Any]] = []
@@ -171,7 +172,7 @@ def resolve(
     records = list(instances)
 
     def leave_out(record: Mapping[str, Any], slug: str | None, reason: str, **more: Any) -> None:
-        entry = {"slug": slug, "id": record.get("id"), "removed": False, "names": [], "notes": []}
+        entry: dict[str, Any] = {"slug": slug, "id": record.get("id"), "removed": False, "names": [], "notes": []}
         entry.update(more)
         entry["notes"] = [reason, *entry["notes"]]
         left_out.append(entry)
@@ -237,9 +238,9 @@ def nginx_sites(
     ``options``: slug → settings the operator gave for one instance.
 
     Returns ``{"sites": [...], "left_out": [...], "served": [{"server_name", "path"}]}``: served is what the module
-    ``ocore.cloud.nginx_config`` compares with the disk. To what :func:`resolve` says, a site gets: tls (None, or fullchain, key,
-    trusted), tls_names (covered by the certificate), canonical (the name the others redirect to), redirect_code (301, or 302
-    while the primary name isn't covered) and options.
+    ``ocore.cloud.nginx_config`` compares with the disk. To what :func:`resolve` says, a site gets: tls (None, or
+    fullchain, key, trusted), tls_names (covered by the certificate), canonical (the name the others redirect to),
+    redirect_code (301, or 302 while the primary name isn't covered) and options.
     """
     options = options or {}
     paused = [slug for slug, own in options.items() if own.get("maintenance")]
@@ -261,7 +262,9 @@ def nginx_sites(
         site["redirect_code"] = 301 if site["canonical"] == names[0] else 302
         site["options"] = dict(options.get(site["slug"], {}))
     served = [
-        {"server_name": site["canonical"], "path": site["tls"]["fullchain"]} for site in sites if site["tls"] is not None
+        {"server_name": site["canonical"], "path": site["tls"]["fullchain"]}
+        for site in sites
+        if site["tls"] is not None
     ]
     return {"sites": sites, "left_out": left_out, "served": served}
 
@@ -271,10 +274,12 @@ def site_certificates(
     auto_subdomain_zone: str = "",
     refuse_dns_status: Iterable[str] = (),
 ) -> list[dict[str, Any]]:
-    """The certificates these instances need: a list of ``{"name": slug, "domains": [primary first], "left_out": {name: why}}``.
+    """The certificates these instances need: a list of {"name": slug, "domains": [primary first], "left_out": {name:
+    why}}.
 
-    A name whose dns_status is in ``refuse_dns_status`` is left out. ``domains`` is empty where an instance keeps what it has but can't
-    ask for anything now. Instances that are gone or going have no entry: their certificate is no longer wanted.
+    A name whose dns_status is in ``refuse_dns_status`` is left out. ``domains`` is empty where an instance keeps what
+    it has but can't ask for anything now. Instances that are gone or going have no entry: their certificate is no
+    longer wanted.
     """
     refused = {status.lower() for status in refuse_dns_status}
     sites, left_out = resolve(instances, auto_subdomain_zone=auto_subdomain_zone)
@@ -310,7 +315,7 @@ def _moment(value: object) -> datetime | None:
         parsed = datetime.fromisoformat(value)
     except ValueError:
         return None
-    return parsed if parsed.tzinfo else parsed.replace(tzinfo=timezone.utc)
+    return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
 
 
 def _domain_drift(record: Mapping[str, Any], certificate: Mapping[str, Any] | None) -> list[dict[str, Any]]:
@@ -342,7 +347,9 @@ def _domain_drift(record: Mapping[str, Any], certificate: Mapping[str, Any] | No
     return drift
 
 
-def _port_drift(record: Mapping[str, Any], site: Mapping[str, Any] | None, listening: Iterable[int]) -> list[dict[str, Any]]:
+def _port_drift(
+    record: Mapping[str, Any], site: Mapping[str, Any] | None, listening: Iterable[int]
+) -> list[dict[str, Any]]:
     drift: list[dict[str, Any]] = []
     open_ports = set(listening)
     status = str(record.get("status") or "").lower()
@@ -376,8 +383,9 @@ def host_report(
     ``model``: what :func:`nginx_sites` gave. ``certificates`` and ``listening``: what ``ocore.cloud.nginx_info`` found.
     ``orders``: the ``certificates`` result of ``ocore.cloud.certbot_certificates``.
 
-    An entry has slug, id, served (a proxy to the instance, over https), url, maintenance, names (served over https), certificate
-    (expires_at, serial, trusted, or None), reasons (list of str) and drift (list of field, domain, ocore, host).
+    An entry has slug, id, served (a proxy to the instance, over https), url, maintenance, names (served over https),
+    certificate (expires_at, serial, trusted, or None), reasons (list of str) and drift (list of field, domain, ocore,
+    host).
     """
     found = certificates or {}
     by_order = {str(order["name"]): order for order in orders}

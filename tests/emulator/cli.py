@@ -56,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     scheme = "https" if options.tls_cert else "http"
     host = f"[{options.host}]" if ":" in options.host else options.host
     url = f"{scheme}://{host}:{listening.getsockname()[1]}/api"
-    asyncio.run(_serve(_Server(config), world, listening, url, options.port_file, options.quiet))
+    asyncio.run(_serve(_Server(config), world, listening, url, options))
     return 0
 
 
@@ -90,8 +90,9 @@ class _Server(uvicorn.Server):
 
 
 async def _serve(
-    server: _Server, world: World, listening: socket.socket, url: str, port_file: Path | None, quiet: bool
+    server: _Server, world: World, listening: socket.socket, url: str, options: argparse.Namespace
 ) -> None:
+    port_file: Path | None = options.port_file
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -102,7 +103,7 @@ async def _serve(
         part = port_file.with_name(f".{port_file.name}.{os.getpid()}")
         part.write_text(f"{url}\n", encoding="utf-8")
         part.replace(port_file)
-    if not quiet:
+    if not options.quiet:
         print(f"oCore emulator: {url}", flush=True)
     stopped = asyncio.create_task(stop.wait())
     while not serving.done() and not stopped.done():
@@ -111,12 +112,24 @@ async def _serve(
             world.save()
         except OSError as wrong:
             print(f"oCore emulator: the state is not saved: {wrong}", file=sys.stderr)
+        if options.stop_with and not _runs(options.stop_with):
+            stop.set()
     if port_file:
         port_file.unlink(missing_ok=True)
     # Not asked to finish but cancelled: a server that is told to stop would wait for requests that hang on purpose.
     serving.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await serving
+
+
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass  # someone else's, but there
+    return True
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -178,6 +191,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("--set", action="append", default=[], metavar="SWITCH=VALUE", help="set a switch; repeatable")
     add("--log", type=Path, metavar="FILE", help="append every request there (JSON lines)")
+    add("--stop-with", type=int, metavar="PID", help="stop when this process has ended, however it ended")
     add("--quiet", action="store_true", help="don't print the address")
     return parser
 

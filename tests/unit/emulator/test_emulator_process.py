@@ -50,6 +50,17 @@ def test_it_stops_though_a_request_is_under_way(tmp_path: Path) -> None:
         assert emulator.stop() == 0
 
 
+def test_it_stops_with_the_process_named() -> None:
+    with subprocess.Popen(["sleep", "1000"]) as other:
+        process = subprocess.Popen([sys.executable, PROGRAM, "--stop-with", str(other.pid)], stdout=subprocess.PIPE)
+        assert process.stdout is not None
+        process.stdout.readline()
+        assert process.poll() is None
+        other.kill()
+    assert process.communicate(timeout=60) == (b"", None)
+    assert process.returncode == 0
+
+
 def test_quiet_prints_nothing(tmp_path: Path) -> None:
     where = tmp_path / "port"
     process = subprocess.Popen(

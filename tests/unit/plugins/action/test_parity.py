@@ -14,14 +14,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.ocore.cloud.tests.emulator_process import Emulator
 
 ROOT = Path(__file__).parents[4]
-sys.path.insert(0, str(ROOT / "tests"))
-
-from emulator_process import Emulator  # noqa: E402
-
 FILES = Path(__file__).parent / "files"
 SHOP = {"name": "Shop", "slug": "shop", "server_id": "{{ server_id }}", "wait_interval": 0.1}
+FLEET = {
+    "wait_interval": 0.1,
+    "defaults": {"server_id": "{{ server_id }}", "env_vars": {"PASSWORD": "{{ from_template }}"}},
+    "instances": [{"name": "North", "slug": "north"}, {"name": "South", "slug": "south", "power": "stopped"}],
+}
 
 #: Each case is one task; those before it have been run.
 CASES: list[dict[str, Any]] = [
@@ -63,12 +65,20 @@ CASES: list[dict[str, Any]] = [
     {"title": "nothing there", "control": {"slug": "nobody", "state": "started"}},
     {"title": "absent already", "instance": {"slug": "nobody", "state": "absent"}},
     {"title": "removal", "instance": {"slug": "loser", "state": "absent", "wait_interval": 0.1}},
+    {"title": "fleet in check mode", "fleet": FLEET, "check_mode": True},
+    {"title": "fleet", "fleet": FLEET},
+    {"title": "fleet as declared", "fleet": FLEET},
+    {"title": "fleet with a failure", "fleet": {**FLEET, "defaults": {"odoo_version": "1.0", "server_id": "no"}}},
+    {"title": "fleet that can't be meant", "fleet": {"instances": [{"slug": "a"}, {"slug": "a"}, {"state": "absent"}]}},
+    {"title": "fleet with an unknown option", "fleet": {"instances": [{"slug": "a", "env_var": {"A": "hidden"}}]}},
     {"title": "failed long ago", "instance": {"slug": "lame", "wait_interval": 0.1}},
 ]
 
 
 def normalized(text: str) -> str:
-    """Replace what differs from run to run: ids, times, and a score that grows while one looks."""
+    """Replace what differs from run to run: ids, times, a score that grows while one looks, and the ports of what is
+    created side by side."""
+    text = re.sub(r'("(?:http|longpolling)_port_host"): \d+', r'\1: "<port>"', text)
     text = re.sub(r'("health_score(?:_grade)?"): [^,\n]+', r'\1: "<score>"', text)
     text = re.sub(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b", "<id>", text)
     text = re.sub(r"\b[0-9a-f]{32}\b", "<record>", text)
@@ -77,7 +87,7 @@ def normalized(text: str) -> str:
 
 def without_progress(text: str) -> str:
     """Leave out the lines that only a worker can show while it waits."""
-    return "".join(line for line in text.splitlines(True) if not re.match(r"\[localhost\]: waiting for ", line))
+    return "".join(line for line in text.splitlines(True) if not re.match(r"\[localhost\]: .* \(\d+ s\)$", line))
 
 
 def play(emulator: Emulator, playbook: Path, output: Path, **variables: Any) -> tuple[str, str, str]:

@@ -75,6 +75,11 @@ def test_a_value_of_another_type_costs_that_field_only(
         assert warning in warnings[0]
 
 
+def test_a_field_in_snake_case_is_an_unknown_one() -> None:
+    found = parse(Instance, {"id": ID, "http_port": "x", "server_id": SERVER}, fail)
+    assert (found.http_port, found.server_id) == (None, None)
+
+
 def test_a_bad_domain_costs_neither_the_others_nor_the_instance() -> None:
     found, warnings = read(wire(domains=["x", None, {"domain": "shop.example", "isPrimary": "perhaps"}]))
     assert [(d.domain, d.is_primary) for d in found.domains] == [("shop.example", None)]

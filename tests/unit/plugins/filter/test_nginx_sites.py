@@ -1,0 +1,423 @@
+# SPDX-FileCopyrightText: oCore collection contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a host serves for instance records: names, ports, certificates, and why something is left out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.ocore.cloud.plugins.filter.sites import FilterModule
+from ansible_collections.ocore.cloud.plugins.plugin_utils._sites import (
+    host_name,
+    host_report,
+    instance_ports,
+    nginx_sites,
+    odoo_major,
+    port_number,
+    resolve,
+    site_certificates,
+    valid_slug,
+)
+
+
+def record(slug: object = "shop", **fields: Any) -> dict[str, Any]:
+    return {
+        "id": f"id-{slug}",
+        "slug": slug,
+        "status": "running",
+        "odoo_version": "17.0",
+        "workers": 2,
+        "http_port_host": 20000,
+        "longpolling_port_host": 20001,
+        "domains": [{"domain": f"{slug}.example.com", "is_primary": True, "dns_status": "verified"}],
+        **fields,
+    }
+
+
+def certificate(*names: str, **fields: Any) -> dict[str, Any]:
+    return {
+        "usable": True,
+        "problem": None,
+        "names": list(names),
+        "trusted": True,
+        "expired": False,
+        "fullchain": "/c/fullchain.pem",
+        "key": "/c/privkey.pem",
+        "not_after": "2027-01-01T00:00:00+00:00",
+        "serial": "3A",
+        **fields,
+    }
+
+
+@pytest.mark.parametrize(
+    ("value", "good"),
+    [
+        ("shop", True),
+        ("0-shop", True),
+        ("a" * 63, True),
+        ("a" * 64, False),
+        ("-shop", False),
+        ("Shop", False),
+        ("shop\n", False),
+        ("shop; }", False),
+        ("../etc", False),
+        ("", False),
+        (None, False),
+        (7, False),
+    ],
+)
+def test_valid_slug(value: object, good: bool) -> None:
+    assert valid_slug(value) is good
+
+
+@pytest.mark.parametrize(
+    ("value", "name"),
+    [
+        ("Shop.Example.COM.", "shop.example.com"),
+        (" shop.example.com", "shop.example.com"),
+        ("xn--caf-dma.example", "xn--caf-dma.example"),
+        ("café.example", None),
+        ("*.example.com", None),
+        ("localhost", None),
+        ("192.0.2.1", None),
+        ("2001:db8::1", None),
+        ("-a.example.com", None),
+        ("a-.example.com", None),
+        ("a_b.example.com", None),
+        ("a..example.com", None),
+        ("a.example.com; return 200", None),
+        ("a.example.com\n", None),
+        ("$host.example.com", None),
+        ("a" * 64 + ".example.com", None),
+        (".".join(["a" * 63] * 4), None),
+        ("", None),
+        (None, None),
+        (5, None),
+    ],
+)
+def test_host_name(value: object, name: str | None) -> None:
+    assert host_name(value) == name
+
+
+@pytest.mark.parametrize(
+    ("value", "port"),
+    [
+        (1, 1),
+        (65535, 65535),
+        ("8069", 8069),
+        (0, None),
+        (65536, None),
+        (True, None),
+        (8069.0, None),
+        ("80 ", None),
+        ("٣", None),
+        (None, None),
+    ],
+)
+def test_port_number(value: object, port: int | None) -> None:
+    assert port_number(value) == port
+
+
+@pytest.mark.parametrize(
+    ("value", "major"),
+    [
+        ("17.0", 17),
+        (17, 17),
+        (17.0, 17),
+        ("saas-17.4", 17),
+        ("saas~18.1", 18),
+        ("17.0-20260101", 17),
+        ("master", None),
+        (None, None),
+        (True, None),
+    ],
+)
+def test_odoo_major(value: object, major: int | None) -> None:
+    assert odoo_major(value) == major
+
+
+@pytest.mark.parametrize(
+    ("fields", "path", "port"),
+    [
+        ({"odoo_version": "14.0"}, "/longpolling", 20001),
+        ({"odoo_version": "15.0"}, "/longpolling", 20001),
+        ({"odoo_version": "15.0", "workers": 0}, "/longpolling", 20000),
+        ({"odoo_version": "16.0"}, "/websocket", 20001),
+        ({"odoo_version": "19.0", "workers": 0}, "/websocket", 20000),
+        ({"odoo_version": None}, "/websocket", 20001),
+        ({"workers": None}, "/websocket", 20001),
+        ({"workers": None, "longpolling_port_host": None}, "/websocket", 20000),
+        ({"longpolling_port_host": None}, "/websocket", 20000),
+        ({"longpolling_port_host": 20000}, "/websocket", 20000),
+        ({"workers": False}, "/websocket", 20001),
+    ],
+)
+def test_live_channel_by_version_and_workers(fields: dict[str, Any], path: str, port: int) -> None:
+    [site], _left_out = resolve([record(**fields)])
+    assert (site["live_path"], site["live_port"]) == (path, port)
+
+
+def test_a_missing_live_port_is_reported_only_with_workers() -> None:
+    [site], _left_out = resolve([record(longpolling_port_host=None)])
+    assert site["notes"] == ["longpolling_port_host is missing or not usable: the live channel uses http_port_host"]
+    [site], _left_out = resolve([record(longpolling_port_host=None, workers=0)])
+    assert site["notes"] == []
+
+
+@pytest.mark.parametrize(
+    ("limit", "timeout"), [(1200, 1230), (None, 150), (0, 150), (-5, 150), ("60; x", 150), (True, 150), (10**9, 150)]
+)
+def test_read_timeout_follows_limit_time_real(limit: object, timeout: int) -> None:
+    [site], _left_out = resolve([record(limit_time_real=limit)])
+    assert site["read_timeout"] == timeout
+
+
+def test_the_primary_name_comes_first_then_own_then_generated_ones() -> None:
+    domains = [
+        {"domain": "auto.apps.example.com", "is_auto_generated": True},
+        {"domain": "z.example.com"},
+        {"domain": "a.example.com"},
+        {"domain": "main.example.com", "is_primary": True},
+        {"domain": "A.example.com."},
+    ]
+    [site], _left_out = resolve([record(domains=domains, auto_subdomain="shop.apps.example.com")])
+    assert site["names"] == [
+        "main.example.com",
+        "a.example.com",
+        "z.example.com",
+        "auto.apps.example.com",
+        "shop.apps.example.com",
+    ]
+
+
+def test_an_auto_subdomain_that_is_a_label_needs_the_zone() -> None:
+    [site], _left_out = resolve([record(auto_subdomain="shop")])
+    assert site["names"] == ["shop.example.com"]
+    [site], _left_out = resolve([record(auto_subdomain="shop")], auto_subdomain_zone="apps.example.com")
+    assert site["names"] == ["shop.example.com", "shop.apps.example.com"]
+
+
+def test_the_older_instance_keeps_a_domain_that_two_want_whatever_the_order() -> None:
+    old = record("zeta", created_at="2026-01-01T00:00:00Z", domains=[{"domain": "x.example.com"}])
+    new = record(
+        "alpha",
+        created_at="2026-02-01T00:00:00Z",
+        http_port_host=1,
+        longpolling_port_host=2,
+        domains=[{"domain": "x.example.com"}, {"domain": "y.example.com"}],
+    )
+    for order in ([old, new], [new, old]):
+        sites, _left_out = resolve(order)
+        assert {site["slug"]: site["names"] for site in sites} == {
+            "zeta": ["x.example.com"],
+            "alpha": ["y.example.com"],
+        }
+        assert sites[0]["notes"] == ["domain 'x.example.com' already belongs to instance 'zeta'"]
+
+
+def test_a_port_that_another_instance_uses_leaves_the_younger_one_out() -> None:
+    old = record("old", created_at="2026-01-01")
+    new = record("new", created_at="2026-02-01", http_port_host=20001, longpolling_port_host=20002)
+    sites, [left_out] = resolve([new, old])
+    assert [site["slug"] for site in sites] == ["old"]
+    assert left_out["notes"] == ["port 20001 is already used by instance 'old'"]
+
+
+def test_a_stopped_instance_does_not_hold_its_port() -> None:
+    sites, left_out = resolve([record("old", created_at="1", status="Stopped"), record("new", created_at="2")])
+    assert [(site["slug"], site["maintenance"]) for site in sites] == [("new", False), ("old", True)]
+    assert left_out == []
+
+
+@pytest.mark.parametrize(
+    ("item", "reason"),
+    [
+        (record("bad slug"), "slug 'bad slug' is not valid"),
+        (record(None), "slug 'None' is not valid"),
+        (record(domains=None), "no usable domain"),
+        (record(domains=[{"domain": None}, "x"]), "no usable domain"),
+        (record(domains="shop.example.com"), "no usable domain"),
+        (record(http_port_host=None), "http_port_host 'None' is not a usable port"),
+        (record(http_port_host=443), "http_port_host '443' is not a usable port"),
+        (record(http_port_host="1; }"), "http_port_host '1; }' is not a usable port"),
+        ("text", "instance record 'text' is not an object"),
+        ({}, "slug 'None' is not valid"),
+    ],
+)
+def test_an_invalid_record_is_left_out_with_a_reason_and_breaks_nothing(item: object, reason: str) -> None:
+    other = record("other", http_port_host=1, longpolling_port_host=2)
+    sites, [left_out] = resolve([item, other])
+    assert [site["slug"] for site in sites] == ["other"]
+    assert left_out["notes"][0].startswith(reason)
+    assert left_out["removed"] is False
+
+
+def test_a_slug_given_twice_is_served_once() -> None:
+    sites, [left_out] = resolve([record(created_at="1"), record(created_at="2", domains=[{"domain": "x.example.com"}])])
+    assert [site["names"] for site in sites] == [["shop.example.com"]]
+    assert left_out["notes"] == ["slug 'shop' is used by another instance"]
+
+
+@pytest.mark.parametrize("status", ["removing", "Deleting", "DELETED"])
+def test_an_instance_that_goes_is_removed_and_frees_its_name(status: str) -> None:
+    sites, [left_out] = resolve(
+        [record(status=status, created_at="1"), record("new", domains=[{"domain": "shop.example.com"}])]
+    )
+    assert [site["slug"] for site in sites] == ["new"]
+    assert left_out["removed"] is True
+
+
+def test_only_covered_names_get_https_and_the_first_covered_one_is_canonical() -> None:
+    item = record(
+        domains=[
+            {"domain": "main.example.com", "is_primary": True},
+            {"domain": "b.example.com"},
+            {"domain": "c.example.com"},
+        ]
+    )
+    [site] = nginx_sites([item], {"shop": certificate("b.example.com", "c.example.com")})["sites"]
+    assert (site["canonical"], site["redirect_code"], site["tls_names"]) == (
+        "b.example.com",
+        302,
+        ["b.example.com", "c.example.com"],
+    )
+    [site] = nginx_sites([item], {"shop": certificate("main.example.com")})["sites"]
+    assert (site["canonical"], site["redirect_code"]) == ("main.example.com", 301)
+    assert "the certificate doesn't cover 'b.example.com'" in site["notes"]
+
+
+def test_a_wildcard_certificate_covers_one_label() -> None:
+    item = record(domains=[{"domain": "a.example.com"}, {"domain": "b.a.example.com"}])
+    [site] = nginx_sites([item], {"shop": certificate("*.example.com")})["sites"]
+    assert site["tls_names"] == ["a.example.com"]
+
+
+def test_an_unusable_certificate_is_not_rendered() -> None:
+    model = nginx_sites(
+        [record()], {"shop": {"usable": False, "problem": "the key doesn't fit", "names": ["shop.example.com"]}}
+    )
+    assert model["sites"][0]["tls"] is None
+    assert model["sites"][0]["notes"] == ["the certificate can't be used: the key doesn't fit"]
+    assert model["served"] == []
+
+
+def test_maintenance_by_option() -> None:
+    [site] = nginx_sites([record()], {}, {"shop": {"maintenance": True}})["sites"]
+    assert site["maintenance"] is True
+
+
+def test_certificates_wanted() -> None:
+    wanted = site_certificates(
+        [
+            record(
+                domains=[
+                    {"domain": "a.example.com", "dns_status": "verified"},
+                    {"domain": "b.example.com", "dns_status": "PENDING"},
+                ]
+            ),
+            record("noport", http_port_host=None),
+            record("gone", status="deleted"),
+            record("Bad"),
+        ],
+        refuse_dns_status=["pending", "failed"],
+    )
+    assert wanted == [
+        {"name": "noport", "domains": [], "left_out": {}},
+        {"name": "shop", "domains": ["a.example.com"], "left_out": {"b.example.com": "dns_status is pending"}},
+    ]
+
+
+def test_instance_ports() -> None:
+    assert instance_ports([record(), record(http_port_host="7", longpolling_port_host=None), {}, "x"]) == [
+        7,
+        20000,
+        20001,
+    ]
+
+
+def report(item: dict[str, Any], found: dict[str, Any] | None = None, **more: Any) -> dict[str, Any]:
+    certificates = {"shop": found} if found else {}
+    more.setdefault("listening", [20000, 20001])
+    [entry] = host_report([item], nginx_sites([item], certificates), certificates, **more)
+    return entry
+
+
+def test_report_of_a_served_instance() -> None:
+    entry = report(record(), certificate("shop.example.com"))
+    assert entry == {
+        "slug": "shop",
+        "id": "id-shop",
+        "served": True,
+        "maintenance": False,
+        "url": "https://shop.example.com/",
+        "names": ["shop.example.com"],
+        "certificate": {"expires_at": "2027-01-01T00:00:00+00:00", "serial": "3A", "trusted": True},
+        "reasons": [],
+        "drift": [],
+    }
+
+
+def test_report_says_why_an_instance_is_not_served() -> None:
+    entry = report(
+        record(),
+        None,
+        orders=[{"name": "shop", "left_out": {"shop.example.com": "not reachable"}, "error": "certbot failed"}],
+    )
+    assert entry["served"] is False
+    assert entry["reasons"] == ["there is no certificate yet", "'shop.example.com': not reachable", "certbot failed"]
+
+
+@pytest.mark.parametrize(
+    ("told", "found", "expected"),
+    [
+        ({"ssl_status": "active"}, certificate("shop.example.com"), []),
+        ({"ssl_status": "active"}, None, [("ssl_status", "active", "none")]),
+        ({"ssl_status": "pending"}, certificate("shop.example.com"), [("ssl_status", "pending", "active")]),
+        (
+            {"ssl_status": "active"},
+            certificate("shop.example.com", expired=True),
+            [("ssl_status", "active", "expired")],
+        ),
+        ({"ssl_expires_at": "2027-01-01T12:00:00Z"}, certificate("shop.example.com"), []),
+        ({"ssl_expires_at": "2027-01-01"}, certificate("shop.example.com"), []),
+        (
+            {"ssl_expires_at": "2026-12-01T00:00:00Z"},
+            certificate("shop.example.com"),
+            [("ssl_expires_at", "2026-12-01T00:00:00Z", "2027-01-01T00:00:00+00:00")],
+        ),
+        ({"ssl_expires_at": "2026-12-01T00:00:00Z"}, None, [("ssl_expires_at", "2026-12-01T00:00:00Z", None)]),
+        ({"ssl_expires_at": "soon", "ssl_status": None}, None, []),
+    ],
+)
+def test_drift_of_certificates(
+    told: dict[str, Any], found: dict[str, Any] | None, expected: list[tuple[Any, ...]]
+) -> None:
+    entry = report(record(domains=[{"domain": "shop.example.com", **told}]), found)
+    assert [(drift["field"], drift["ocore"], drift["host"]) for drift in entry["drift"]] == expected
+
+
+@pytest.mark.parametrize(
+    ("fields", "listening", "expected"),
+    [
+        ({}, [20000, 20001], []),
+        ({}, [20000], ["longpolling_port_host"]),
+        ({}, [], ["http_port_host", "longpolling_port_host"]),
+        ({"workers": 0}, [20000], []),
+        ({"status": "stopped"}, [], []),
+        ({"status": "stopped"}, [20000], ["status"]),
+        ({"status": "deleting"}, [20000], ["status"]),
+    ],
+)
+def test_drift_of_ports_and_status(fields: dict[str, Any], listening: list[int], expected: list[str]) -> None:
+    entry = report(record(**fields), certificate("shop.example.com"), listening=listening)
+    assert [drift["field"] for drift in entry["drift"]] == expected
+
+
+def test_every_filter_has_its_documentation() -> None:
+    from pathlib import Path
+
+    import ansible_collections.ocore.cloud.plugins.filter.sites as module
+
+    documented = {path.stem for path in Path(str(module.__file__)).parent.glob("*.yml")}
+    assert set(FilterModule().filters()) <= documented

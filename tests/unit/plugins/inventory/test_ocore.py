@@ -1,0 +1,754 @@
+# SPDX-FileCopyrightText: oCore collection contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The inventory plugin over real HTTP: an API that answers as each test says, and ansible-core's own loader and manager."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+import yaml
+from ansible.errors import AnsibleError, AnsibleParserError
+from ansible.inventory.data import InventoryData
+from ansible.inventory.manager import InventoryManager
+from ansible.parsing.dataloader import DataLoader
+from ansible.parsing.vault import VaultLib, VaultSecret
+from ansible.plugins.loader import inventory_loader
+from ansible.template import is_trusted_as_template
+from ansible.template import trust_as_template as trusted
+from ansible.utils.display import Display
+from ansible_collections.ocore.cloud.plugins.inventory import ocore
+from ansible_collections.ocore.cloud.plugins.module_utils import _client
+
+TOKEN = "ocore_k_planted-token"
+SECRET = "planted-env-value"
+SERVER = "6b1d6a52-53a5-4d8c-8f45-3b8c1d4f3a10"
+ROOT = Path(__file__).parents[4]
+
+
+def instance(number: int, **fields: Any) -> dict[str, Any]:
+    """An instance as the API sends it."""
+    return {
+        "id": f"id-{number}",
+        "name": f"Shop {number}",
+        "slug": f"shop-{number}",
+        "status": "running",
+        "serverId": SERVER,
+        "odooVersion": "17.0",
+        "workers": 2,
+        "envVars": {"SMTP_PASSWORD": SECRET},
+        "domains": [{"domain": f"www{number}.example.com", "isPrimary": True}],
+        "autoSubdomain": f"shop-{number}.ocore.example",
+        **fields,
+    }
+
+
+class Api:
+    """An API on loopback with these instances; ``answers`` replaces what it says to a path."""
+
+    def __init__(self, instances: list[dict[str, Any]]) -> None:
+        self.instances = instances
+        self.answers: dict[str, Any] = {}
+        self.requests: list[str] = []
+        self.tokens: list[str | None] = []
+        self.total: int | None = None
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self.url = f"http://127.0.0.1:{self._server.server_port}/api"
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        if self._thread.is_alive():
+            self._server.shutdown()
+            self._thread.join()
+            self._server.server_close()
+
+    def answer(self, path: str) -> tuple[int, Any]:
+        parts = urlsplit(path)
+        found = self.answers.get(parts.path.removeprefix("/api"))
+        if isinstance(found, int):
+            return found, {"message": f"refused, said the API about {TOKEN}"}
+        if found is not None:
+            return 200, found
+        server = parse_qs(parts.query).get("server_id", [None])[0]
+        shown = [i for i in self.instances if not isinstance(i, dict) or server in (None, i.get("serverId"))]
+        return 200, {"instances": shown, "total": len(shown) if self.total is None else self.total}
+
+    def _handler(api) -> type[BaseHTTPRequestHandler]:  # noqa: N805
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self) -> None:
+                api.requests.append(self.path)
+                api.tokens.append(self.headers.get("Authorization"))
+                status, body = api.answer(self.path)
+                text = json.dumps(body).encode()
+                self.send_response(status)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(text)))
+                self.end_headers()
+                self.wfile.write(text)
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        return Handler
+
+
+@pytest.fixture
+def api() -> Iterator[Api]:
+    server = Api([instance(1), instance(2, status="stopped", serverId="other")])
+    yield server
+    server.stop()
+
+
+@pytest.fixture(autouse=True)
+def _clean(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith(("OCORE_", "ANSIBLE_INVENTORY_"))]:
+        monkeypatch.delenv(name)
+    monkeypatch.setattr(_client, "BACKOFF_FIRST", 0.001)
+
+
+@pytest.fixture
+def warnings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    said: list[str] = []
+    monkeypatch.setattr(Display, "warning", lambda _self, msg, *_, **__: said.append(str(msg)))
+    return said
+
+
+Parse = Callable[..., InventoryData]
+
+
+@pytest.fixture
+def parse(api: Api, tmp_path: Path) -> Parse:
+    """Give a function that parses a configuration with the given options into an inventory."""
+
+    def run(text: str = "", use_cache: bool = True, into: InventoryData | None = None, **options: Any) -> InventoryData:
+        path = tmp_path / "my.ocore.yml"
+        base = {
+            "plugin": "ocore.cloud.ocore",
+            "api_url": api.url,
+            "api_token": TOKEN,
+            "organization": "acme",
+            "retries": 1,
+        }
+        path.write_text(yaml.safe_dump({k: v for k, v in {**base, **options}.items() if v is not None}) + text)
+        loader = DataLoader()
+        plugin = inventory_loader.get("ocore.cloud.ocore")
+        assert plugin.verify_file(str(path))
+        inventory = InventoryData() if into is None else into
+        inventory.current_source = str(path)
+        plugin.parse(inventory, loader, str(path), cache=use_cache)
+        if plugin.get_option("cache"):
+            plugin.update_cache_if_changed()
+        inventory.reconcile_inventory()
+        return inventory
+
+    return run
+
+
+def members(inventory: InventoryData, group: str) -> list[str]:
+    return [host.name for host in inventory.groups[group].get_hosts()] if group in inventory.groups else []
+
+
+def failure(parse: Parse, *args: Any, **options: Any) -> str:
+    """Parse what can't be parsed; give the words, after checking that nothing was added and nothing was given away."""
+    inventory = options.setdefault("into", InventoryData())
+    before = sorted(inventory.hosts), sorted(inventory.groups)
+    with pytest.raises(AnsibleError) as caught:
+        parse(*args, **options)
+    assert (sorted(inventory.hosts), sorted(inventory.groups)) == before
+    if type(caught.value) is AnsibleParserError:  # others are ansible-core's, about the type of an option
+        assert caught.value.__cause__ is None, "users would see a chain of errors"
+    text = str(caught.value)
+    assert TOKEN not in text
+    assert SECRET not in text
+    assert "\n" not in text
+    return text
+
+
+# What is published
+
+
+def test_each_instance_is_a_host_with_its_record_as_prefixed_variables(parse: Parse, api: Api) -> None:
+    inventory = parse()
+    assert members(inventory, "ocore") == ["shop-1", "shop-2"]
+    variables = inventory.hosts["shop-1"].vars
+    assert variables["ocore_id"] == "id-1"
+    assert variables["ocore_odoo_version"] == "17.0"
+    assert variables["ocore_domains"][0]["domain"] == "www1.example.com"
+    assert variables["ocore_status_message"] is None
+    assert api.requests == ["/api/instances"]
+
+
+def test_no_address_to_log_in_to_is_made_up(parse: Parse) -> None:
+    assert "ansible_host" not in parse().hosts["shop-1"].vars
+
+
+def test_env_values_are_masked_unless_revealed(parse: Parse) -> None:
+    assert parse().hosts["shop-1"].vars["ocore_env_vars"] == {"SMTP_PASSWORD": "********"}
+    assert parse(reveal_env_vars=True).hosts["shop-1"].vars["ocore_env_vars"] == {"SMTP_PASSWORD": SECRET}
+
+
+def test_an_organization_without_instances_is_an_empty_group(parse: Parse, api: Api) -> None:
+    api.instances = []
+    inventory = parse()
+    assert inventory.hosts == {}
+    assert "ocore" in inventory.groups
+
+
+def test_deleted_instances_are_left_out_and_leaving_ones_stay(parse: Parse, api: Api) -> None:
+    api.instances = [instance(1, status="Deleted"), instance(2, status="removing")]
+    assert list(parse().hosts) == ["shop-2"]
+
+
+def test_the_prefix_can_be_chosen(parse: Parse) -> None:
+    assert parse(hostvars_prefix="odoo_").hosts["shop-1"].vars["odoo_slug"] == "shop-1"
+
+
+@pytest.mark.parametrize("prefix", ["", "1_", "a-b", "ü_", "a b"])
+def test_a_prefix_that_makes_no_variable_names_is_refused(parse: Parse, prefix: str) -> None:
+    assert "hostvars_prefix" in failure(parse, hostvars_prefix=prefix)
+
+
+def test_an_instance_listed_twice_is_one_host(parse: Parse, api: Api) -> None:
+    api.instances = [instance(1), instance(1)]
+    assert list(parse().hosts) == ["shop-1"]
+
+
+def test_odd_records_cost_a_warning_not_the_inventory(parse: Parse, api: Api, warnings: list[str]) -> None:
+    api.instances = [{"id": "bare"}, *(instance(n, domains=n, workers=None) for n in range(8)), "junk"]
+    inventory = parse()
+    assert len(inventory.hosts) == 9
+    assert inventory.hosts["bare"].vars["ocore_domains"] == []
+    assert len(warnings) == ocore.SHOWN + 1
+    assert "5 more" in warnings[-1]
+
+
+def test_a_list_shorter_than_its_total_is_told(parse: Parse, api: Api, warnings: list[str]) -> None:
+    api.total = 12
+    parse()
+    assert ["12 instances" in text for text in warnings] == [True]
+
+
+# Templates
+
+
+def test_data_is_never_a_template(parse: Parse, api: Api, tmp_path: Path) -> None:
+    mark = tmp_path / "executed"
+    evil = "{{ lookup('pipe', 'touch " + str(mark) + "') }}"
+    api.instances = [
+        instance(1, name=evil, status=evil, envVars={evil: evil}, domains=[{"domain": evil, "isPrimary": True}])
+    ]
+    inventory = parse(
+        keyed_groups=[
+            {"key": "ocore_name"},
+            {"key": "ocore_status | upper"},
+            {"key": "ocore_env_vars", "parent_group": "p"},
+        ],
+        compose={"copy": "ocore_name", "joined": "ocore_name ~ '!'", "first": "ocore_domains[0].domain | trim"},
+        groups={"same": "ocore_name == ocore_status"},
+        filters=[{"exclude": "ocore_name == 'x'"}],
+        hostnames=["name"],
+        reveal_env_vars=True,
+    )
+    (host,) = inventory.hosts.values()
+    assert host.vars["copy"] == host.vars["first"] == host.vars["ocore_name"] == evil
+    assert re.fullmatch(r"[\w.-]+", host.name)
+    assert not any(is_trusted_as_template(value) for value in host.vars.values())
+    assert members(inventory, "same") == [host.name]
+    assert not mark.exists()
+
+
+def test_the_token_may_come_from_a_lookup(parse: Parse, api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MY_TOKEN", f"{TOKEN}\n")
+    parse(api_token="{{ lookup('ansible.builtin.env', 'MY_TOKEN') }}")
+    assert api.tokens == [f"Bearer {TOKEN}"]
+
+
+def test_the_token_may_come_from_the_environment(parse: Parse, api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OCORE_API_TOKEN", TOKEN)
+    parse(api_token=None)
+    assert api.tokens == [f"Bearer {TOKEN}"]
+
+
+def test_the_token_may_come_from_a_vault(api: Api, tmp_path: Path) -> None:
+    locked = VaultLib([("default", VaultSecret(b"key"))]).encrypt(TOKEN).decode()
+    (tmp_path / "password").write_text("key")
+    config = f"plugin: ocore.cloud.ocore\napi_url: {api.url}\napi_token: !vault |\n" + "".join(
+        f"  {line}\n" for line in locked.splitlines()
+    )
+    assert "shop-1" in command(tmp_path, config, "--graph", "--vault-password-file", str(tmp_path / "password"))
+    assert api.tokens == [f"Bearer {TOKEN}"]
+
+
+def test_the_rendered_token_is_registered_as_a_secret(parse: Parse, monkeypatch: pytest.MonkeyPatch) -> None:
+    registered: list[str] = []
+    monkeypatch.setattr(ocore, "register_secret", registered.append)
+    monkeypatch.setenv("MY_TOKEN", TOKEN)
+    parse(api_token="{{ lookup('ansible.builtin.env', 'MY_TOKEN') }}")
+    assert registered == [TOKEN]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"api_token": None}, "OCORE_API_TOKEN"),
+        ({"api_token": "{{ lookup('ansible.builtin.env', 'NOT_SET_ANYWHERE') }}"}, "OCORE_API_TOKEN"),
+        ({"api_token": [TOKEN]}, "api_token must be a text"),
+        ({"api_token": "{{ " + TOKEN.replace("-", "_") + " }}"}, "api_token"),
+        ({"api_token": "{{ ['" + TOKEN + "'] }}"}, "must be a text"),
+        ({"api_url": "http://ocore.example"}, "unencrypted"),
+        ({"api_url": "nonsense"}, "api_url"),
+        ({"request_timeout": "soon"}, "request_timeout"),
+        ({"hostnames": ["label"]}, "hostnames"),
+        ({"gather": ["everything"]}, "gather"),
+        ({"server_ids": ["{{ missing }}"]}, "server_ids"),
+        ({"filters": ["ocore_status"]}, "filters"),
+        ({"filters": [{"include": True, "exclude": True}]}, "filters"),
+        ({"filters": [{"only": True}]}, "filters"),
+        ({"filters": [{"include": "ocore_nothing"}]}, "shop-1"),
+        ({"filters": [{"include": "ocore_slug"}]}, "boolean"),
+        ({"compose": {"not-a-name": "ocore_slug"}}, "not-a-name"),
+        ({"compose": {"x": "ocore_nothing"}, "strict": True}, "Could not set x for host shop-1"),
+        ({"compose": {"x": "ocore_domains[4].domain"}, "strict": True}, "Could not set x for host shop-1"),
+        ({"groups": {"g": "ocore_nothing"}, "strict": True}, "to group g"),
+        ({"groups": {"g": "ocore_slug"}, "strict": True}, "to group g"),
+        ({"groups": {"g": "ocore_status.x == 'y'"}, "strict": True}, "to group g"),
+        ({"keyed_groups": [{"key": "ocore_nothing"}], "strict": True}, "ocore_nothing"),
+        ({"keyed_groups": [{"key": "ocore_status_message"}], "strict": True}, "ocore_status_message"),
+        ({"keyed_groups": [{"key": "ocore_slug", "parent_group": "{{ x }}"}], "strict": True}, "parent group"),
+        ({"keyed_groups": [{"key": "ocore_slug", "parent_group": 5}]}, "parent_group"),
+        ({"keyed_groups": [{"key": "ocore_workers"}]}, "expected a string"),
+        ({"keyed_groups": ["ocore_slug"]}, "keyed group entry"),
+        ({"keyed_groups": [{"key": "ocore_slug", "default_value": "a", "trailing_separator": False}]}, "mutually exclusive"),
+        ({"keyed_groups": [{"key": "[none, '']", "separator": "", "default_value": ""}]}, "has no name"),
+        ({"keyed_groups": [{"key": "ocore_status", "prefix": "a", "parent_group": "a_running"}]}, "contain each other"),
+        ({"keyed_groups": [{"key": "['all']", "separator": "", "parent_group": "top"}]}, "contain each other"),
+    ],
+)  # fmt: skip
+def test_a_configuration_that_can_not_work_adds_nothing_and_says_why(
+    parse: Parse, options: dict[str, Any], words: str
+) -> None:
+    assert words in failure(parse, **options)
+
+
+def test_a_parent_of_everything_is_possible(parse: Parse) -> None:
+    inventory = parse(keyed_groups=[{"key": "ocore_status", "prefix": "is", "parent_group": "all"}])
+    assert members(inventory, "is_stopped") == ["shop-2"]
+
+
+def test_groups_may_not_close_a_loop_with_another_source(parse: Parse) -> None:
+    inventory = InventoryData()
+    inventory.add_group("top")
+    inventory.add_group("is_running")
+    inventory.add_child("is_running", "top")
+    options = {"keyed_groups": [{"key": "ocore_status", "prefix": "is", "parent_group": "top"}]}
+    assert "top" in failure(parse, into=inventory, **options)
+
+
+def test_an_option_nobody_knows_is_told(parse: Parse, warnings: list[str]) -> None:
+    parse(keyed_group=[])
+    assert ["keyed_group" in text for text in warnings] == [True]
+
+
+def test_options_without_a_value_have_their_defaults(parse: Parse) -> None:
+    inventory = parse(
+        "compose:\nkeyed_groups:\ngroups:\nfilters:\nserver_ids:\ngather:\nhostnames:\nhostvars_prefix:\n"
+    )
+    assert inventory.hosts["shop-1"].vars["ocore_slug"] == "shop-1"
+
+
+# The API in trouble
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (401, "Check api_token"),
+        (403, "not allowed"),
+        (404, "Check api_url"),
+        (500, "HTTP 500"),
+        ({"message": "no list"}, "holds no list"),
+    ],
+)
+def test_an_api_that_refuses_adds_nothing_and_says_why(parse: Parse, api: Api, answer: Any, words: str) -> None:
+    api.answers["/instances"] = answer
+    assert words in failure(parse)
+
+
+def test_an_api_that_is_not_there_adds_nothing_and_says_why(parse: Parse, api: Api) -> None:
+    api.stop()
+    assert "no connection to 127.0.0.1" in failure(parse)
+
+
+def test_one_answer_missing_of_many_adds_nothing(parse: Parse, api: Api) -> None:
+    api.answers["/instances/id-2/health"] = 503
+    assert "health of instance shop-2" in failure(parse, gather=["health"])
+
+
+def test_a_missing_library_is_told(parse: Parse, monkeypatch: pytest.MonkeyPatch) -> None:
+    plugin = inventory_loader.get("ocore.cloud.ocore")
+    monkeypatch.setitem(plugin.parse.__globals__, "missing_library", lambda: ("Failed to import requests", "traceback"))
+    with pytest.raises(AnsibleParserError, match="requests"):
+        plugin.parse(InventoryData(), DataLoader(), "x.ocore.yml")
+
+
+# Selecting
+
+
+def test_server_ids_ask_for_each_server_once_and_keep_to_it(parse: Parse, api: Api) -> None:
+    api.instances.append(instance(3, serverId="third"))
+    inventory = parse(server_ids=[SERVER, "third", SERVER])
+    assert list(inventory.hosts) == ["shop-1", "shop-3"]
+    assert api.requests == [f"/api/instances?server_id={SERVER}", "/api/instances?server_id=third"]
+
+
+def test_an_api_that_ignores_the_server_brings_no_other_instances(parse: Parse, api: Api) -> None:
+    api.answers["/instances"] = {"instances": [instance(1), instance(2, serverId="other"), instance(3, serverId=None)]}
+    assert list(parse(server_ids=[SERVER.upper()]).hosts) == ["shop-1", "shop-3"]
+
+
+@pytest.mark.parametrize(
+    ("filters", "hosts"),
+    [
+        ([], "123"),
+        ([{"include": "ocore_status == 'running'"}], "123"),
+        ([{"include": "ocore_status == 'running'"}, {"exclude": True}], "13"),
+        ([{"exclude": "ocore_status == 'running'"}], "2"),
+        ([{"exclude": "ocore_slug == 'shop-3'"}, {"include": "ocore_status == 'running'"}, {"exclude": True}], "1"),
+        ([{"exclude": "ocore_mcp_write_enabled"}], "12"),
+        ([{"include": "inventory_hostname == 'shop-2'"}, {"exclude": "inventory_dir is defined"}], "2"),
+    ],
+)
+def test_the_first_filter_that_holds_decides(parse: Parse, api: Api, filters: list[Any], hosts: str) -> None:
+    api.instances = [
+        instance(1, mcpWriteEnabled=False),
+        instance(2, mcpWriteEnabled=False, status="stopped"),
+        instance(3, mcpWriteEnabled=True),
+    ]
+    assert list(parse(filters=filters).hosts) == [f"shop-{n}" for n in hosts]
+
+
+def test_gather_reads_more_about_each_instance(parse: Parse, api: Api) -> None:
+    api.answers = {
+        "/instances/id-1/health": {"status": "healthy"},
+        "/instances/id-1/health-score": {"score": 91, "grade": "A"},
+        "/instances/id-2/health": {"status": "down"},
+        "/instances/id-2/health-score": 404,
+    }
+    inventory = parse(gather=["health_score", "health"], keyed_groups=[{"key": "ocore_health_score_details.grade"}])
+    assert inventory.hosts["shop-1"].vars["ocore_health"]["status"] == "healthy"
+    assert inventory.hosts["shop-1"].vars["ocore_health_score_details"]["score"] == 91
+    assert inventory.hosts["shop-2"].vars["ocore_health_score_details"] is None
+    assert members(inventory, "_A") == ["shop-1"]
+    assert len(api.requests) == 5
+
+
+# Names
+
+
+@pytest.mark.parametrize(
+    ("hostnames", "name"),
+    [
+        (["slug"], "shop-1"),
+        (["id"], "id-1"),
+        (["name"], "Shop_1"),
+        (["primary_domain", "slug"], "www1.example.com"),
+    ],
+)
+def test_hosts_are_called_by_preference(parse: Parse, hostnames: list[str], name: str) -> None:
+    assert name in parse(hostnames=hostnames).hosts
+
+
+def test_a_host_without_any_of_the_preferred_names_is_called_by_its_id(parse: Parse, api: Api) -> None:
+    domains = [None, [], [{"domain": "a.example.com", "isPrimary": False}], [{"domain": None, "isPrimary": True}]]
+    api.instances = [instance(n, domains=d, slug=None) for n, d in enumerate(domains)]
+    assert list(parse(hostnames=["primary_domain", "slug"]).hosts) == ["id-0", "id-1", "id-2", "id-3"]
+
+
+@pytest.mark.parametrize(
+    ("name", "host"),
+    [
+        ("Shop: prod, [eu]", "Shop__prod___eu_"),
+        (" -x ", "_x"),
+        ("a\nb", "a_b"),
+        ("Bäckerei", "Bäckerei"),
+        ("!all", "_all"),
+    ],
+)
+def test_host_names_can_be_selected_by_limit(parse: Parse, api: Api, name: str, host: str) -> None:
+    api.instances = [instance(1, name=name)]
+    assert list(parse(hostnames=["name"]).hosts) == [host]
+
+
+def test_instances_of_one_name_are_told_apart_by_id_with_one_warning(
+    parse: Parse, api: Api, warnings: list[str]
+) -> None:
+    api.instances = [instance(n, name="twin") for n in (1, 2)] + [instance(3, name="other")]
+    assert list(parse(hostnames=["name"]).hosts) == ["twin_id-1", "twin_id-2", "other"]
+    assert ["twin_id-1" in text for text in warnings] == [True]
+
+
+def test_names_do_not_depend_on_the_filters(parse: Parse, api: Api, warnings: list[str]) -> None:
+    api.instances = [instance(n, name="twin", status=s) for n, s in enumerate(("running", "stopped"))]
+    inventory = parse(hostnames=["name"], filters=[{"exclude": "ocore_status == 'stopped'"}])
+    assert list(inventory.hosts) == ["twin_id-0"]
+
+
+@pytest.mark.parametrize("name", ["localhost", "127.0.0.1", "all", "ungrouped", "ocore"])
+def test_a_name_that_ansible_uses_gets_the_id(parse: Parse, api: Api, name: str) -> None:
+    api.instances = [instance(1, slug=name)]
+    inventory = parse()
+    assert list(inventory.hosts) == [f"{name}_id-1"]
+    assert inventory.localhost is None
+
+
+def test_a_made_name_that_is_taken_is_made_unique(parse: Parse, api: Api, warnings: list[str]) -> None:
+    api.instances = [instance(1, name="a"), instance(2, name="a"), instance(3, name="a_id-1")]
+    api.instances += [instance(n, name=f"n{n // 2}") for n in range(10, 24)]
+    inventory = parse(hostnames=["name"])
+    assert list(inventory.hosts)[:3] == ["a_id-1_", "a_id-2", "a_id-1"]
+    assert len(inventory.hosts) == len(api.instances)
+    assert "and 3 more" in warnings[-1]
+
+
+def test_a_host_called_like_a_group_keeps_its_variables_to_itself(parse: Parse, api: Api) -> None:
+    api.instances = [instance(1, slug="status_running"), instance(2, slug="status_stopped")]
+    inventory = InventoryData()
+    inventory.add_group("status_stopped")
+    parse(into=inventory, keyed_groups=[{"key": "ocore_status", "prefix": "status"}])
+    assert inventory.hosts["status_running"].vars["ocore_id"] == "id-1"
+    assert inventory.groups["status_running"].vars == {}
+    assert inventory.hosts["status_stopped"].vars["ocore_id"] == "id-2"
+    assert "ocore_id" not in inventory.groups["status_stopped"].vars
+
+
+# Groups
+
+
+def test_constructed_groups_and_variables(parse: Parse) -> None:
+    inventory = parse(
+        keyed_groups=[
+            {"key": "ocore_status", "prefix": "status"},
+            {"key": "ocore_odoo_version", "prefix": "odoo", "parent_group": "odoo"},
+            {"key": "ocore_workers | string", "prefix": "workers"},
+            {"key": "tier", "separator": ""},
+        ],
+        groups={"stopped": "ocore_status == 'stopped'"},
+        compose={"url": "'https://' ~ ocore_auto_subdomain", "tier": "'gold' if ocore_workers > 1 else 'free'"},
+    )
+    assert members(inventory, "status_running") == ["shop-1"]
+    assert members(inventory, "odoo") == members(inventory, "odoo_17_0") == ["shop-1", "shop-2"]
+    assert members(inventory, "workers_2") == members(inventory, "gold") == ["shop-1", "shop-2"]
+    assert members(inventory, "stopped") == ["shop-2"]
+    assert inventory.hosts["shop-1"].vars["url"] == "https://shop-1.ocore.example"
+
+
+def test_variables_of_other_sources_can_be_used(parse: Parse) -> None:
+    inventory = InventoryData()
+    inventory.current_source = "/elsewhere/hosts"
+    inventory.add_host("shop-1")
+    inventory.set_variable("shop-1", "owner", "team-a")
+    inventory.set_variable("shop-1", "greeting", trusted("hello {{ ocore_slug }}"))
+    parse(into=inventory, keyed_groups=[{"key": "owner"}, {"key": "greeting"}, {"key": "inventory_file"}])
+    assert (
+        members(inventory, "_team_a")
+        == members(inventory, "_hello_shop_1")
+        == members(inventory, "__elsewhere_hosts")
+        == ["shop-1"]
+    )
+
+
+def test_extra_variables_can_be_used(parse: Parse, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = {"stage": "eu", "ocore_status": trusted("{{ stage }}")}
+    monkeypatch.setattr("ansible.plugins.inventory.load_extra_vars", lambda _loader: given)
+    entries = [{"key": "ocore_status", "parent_group": "in_{{ stage }}"}]
+    inventory = parse(keyed_groups=entries, use_extra_vars=True, server_ids=["{{ 'other' if stage == 'eu' }}"])
+    assert members(inventory, "_eu") == members(inventory, "in_eu") == ["shop-2"]
+
+
+# The cache
+
+
+@pytest.fixture
+def cached(tmp_path: Path) -> dict[str, Any]:
+    directory = tmp_path / "cache"
+    return {"cache": True, "cache_plugin": "ansible.builtin.jsonfile", "cache_connection": str(directory)}
+
+
+def entries(cached: dict[str, Any]) -> list[Path]:
+    return sorted(Path(cached["cache_connection"]).iterdir())
+
+
+def test_the_cache_serves_while_the_api_is_away(parse: Parse, api: Api, cached: dict[str, Any]) -> None:
+    first = parse(**cached)
+    api.stop()
+    second = parse(**cached, groups={"late": "ocore_status == 'stopped'"})
+    assert {n: h.vars for n, h in second.hosts.items()} == {n: h.vars for n, h in first.hosts.items()}
+    assert members(second, "late") == ["shop-2"], "the cache holds records, not groups"
+
+
+def test_what_comes_from_the_cache_is_no_template_either(parse: Parse, api: Api, cached: dict[str, Any]) -> None:
+    api.instances = [instance(1, name="{{ 7 * 7 }}")]
+    for _ in range(2):
+        host = parse(**cached, compose={"copy": "ocore_name"}).hosts["shop-1"]
+        assert host.vars["copy"] == "{{ 7 * 7 }}"
+        assert not is_trusted_as_template(host.vars["ocore_name"])
+    assert len(api.requests) == 1
+
+
+def test_an_expired_cache_does_not_serve(parse: Parse, api: Api, cached: dict[str, Any]) -> None:
+    parse(**cached)
+    (entry,) = entries(cached)
+    os.utime(entry, (0, 0))
+    api.stop()
+    assert "no connection" in failure(parse, **cached)
+
+
+def test_serving_from_the_cache_does_not_renew_it(parse: Parse, cached: dict[str, Any]) -> None:
+    parse(**cached)
+    (entry,) = entries(cached)
+    os.utime(entry, (entry.stat().st_atime, entry.stat().st_mtime - 1000))
+    before = entry.stat().st_mtime
+    parse(**cached)
+    assert entry.stat().st_mtime == before
+
+
+def test_a_flushed_cache_is_read_and_written_anew(parse: Parse, api: Api, cached: dict[str, Any]) -> None:
+    parse(**cached)
+    api.instances = [instance(5)]
+    assert list(parse(**cached).hosts) == ["shop-1", "shop-2"]
+    (entry,) = entries(cached)
+    os.utime(entry, (entry.stat().st_atime, entry.stat().st_mtime - 1000))
+    before = entry.stat().st_mtime
+    assert list(parse(**cached, use_cache=False).hosts) == ["shop-5"]
+    assert entry.stat().st_mtime > before
+    assert list(parse(**cached).hosts) == ["shop-5"]
+
+
+def test_a_failed_refresh_leaves_the_cache_as_it_was(parse: Parse, api: Api, cached: dict[str, Any]) -> None:
+    parse(**cached)
+    api.answers["/instances"] = 500
+    with pytest.raises(AnsibleParserError):
+        parse(**cached, use_cache=False)
+    assert list(parse(**cached).hosts) == ["shop-1", "shop-2"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"api_token": f"{TOKEN}-of-another"},
+        {"organization": "globex"},
+        {"server_ids": [SERVER]},
+        {"gather": ["health"]},
+        {"reveal_env_vars": True},
+    ],
+)
+def test_what_is_asked_and_by_whom_has_an_entry_of_its_own(
+    parse: Parse, api: Api, cached: dict[str, Any], change: dict[str, Any]
+) -> None:
+    parse(**cached)
+    asked = len(api.requests)
+    parse(**cached, **change)
+    assert len(api.requests) > asked
+    assert len(entries(cached)) == 2
+
+
+def test_the_order_of_servers_and_of_gather_is_no_other_question(parse: Parse, cached: dict[str, Any]) -> None:
+    parse(**cached, server_ids=[SERVER, "other"], gather=["health", "health_score"])
+    parse(**cached, server_ids=["other", SERVER], gather=["health_score", "health"])
+    assert len(entries(cached)) == 1
+
+
+def test_no_secret_is_in_the_cache(parse: Parse, cached: dict[str, Any]) -> None:
+    parse(**cached)
+    for entry in entries(cached):
+        assert TOKEN not in entry.name + entry.read_text()
+        assert SECRET not in entry.read_text()
+        assert "shop-1" in entry.read_text()
+
+
+@pytest.mark.parametrize("text", ["no json", '"no json"', '"[1]"', '"{}"', '"[{}]"', "[]", "7"])
+def test_a_broken_cache_entry_is_replaced(parse: Parse, cached: dict[str, Any], text: str, warnings: list[str]) -> None:
+    parse(**cached)
+    (entry,) = entries(cached)
+    entry.write_text(text)
+    assert list(parse(**cached).hosts) == ["shop-1", "shop-2"]
+    assert any("cache" in said for said in warnings)
+    assert "shop-1" in entry.read_text()
+
+
+# The whole way
+
+
+def test_only_files_with_the_right_name_are_taken(tmp_path: Path) -> None:
+    plugin = inventory_loader.get("ocore.cloud.ocore")
+    for name, taken in (("ocore.yml", True), ("prod.ocore.yaml", True), ("hosts.yml", False), ("ocore.json", False)):
+        (tmp_path / name).write_text("plugin: ocore.cloud.ocore\n")
+        assert plugin.verify_file(str(tmp_path / name)) is taken
+    assert not plugin.verify_file(str(tmp_path / "missing.ocore.yml"))
+
+
+def test_the_manager_finds_the_plugin_by_the_file(api: Api, tmp_path: Path) -> None:
+    path = tmp_path / "ocore.yml"
+    path.write_text(f"plugin: ocore.cloud.ocore\napi_url: {api.url}\napi_token: {TOKEN}\n")
+    manager = InventoryManager(DataLoader(), sources=[str(path)])
+    assert sorted(manager.hosts) == ["shop-1", "shop-2"]
+    assert [host.name for host in manager.get_hosts("ocore:!shop-1")] == ["shop-2"]
+
+
+def command(tmp_path: Path, config: str, *options: str) -> str:
+    """Run ansible-inventory with most verbose output; give all that it said."""
+    (tmp_path / "ocore.yml").write_text(config)
+    script = "from ansible.cli.inventory import main; main()"
+    link = (
+        ROOT.parents[2] if ROOT.parts[-3:] == ("ansible_collections", "ocore", "cloud") else ROOT / ".build/collections"
+    )
+    environment = {
+        **os.environ,
+        "ANSIBLE_COLLECTIONS_PATH": str(link),
+        "ANSIBLE_HOME": str(tmp_path / "home"),
+        "ANSIBLE_LOCALHOST_WARNING": "false",
+        "ANSIBLE_NOCOLOR": "true",
+        "HOME": str(tmp_path),
+        "COLUMNS": "500",
+    }
+    ran = subprocess.run(
+        [sys.executable, "-c", script, "-i", str(tmp_path / "ocore.yml"), "-vvvv", *options],
+        env=environment, capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
+    return ran.stdout + ran.stderr
+
+
+def test_no_secret_in_verbose_output_cache_or_errors(api: Api, tmp_path: Path) -> None:
+    config = (
+        "plugin: ocore.cloud.ocore\n"
+        f"api_token: {TOKEN}\n"
+        f"api_url: {api.url}\n"
+        "cache: true\ncache_plugin: ansible.builtin.jsonfile\n"
+        f"cache_connection: {tmp_path}/cache\n"
+        "retries: 0\n"
+    )
+    listed = command(tmp_path, config, "--list")
+    assert '"ocore_slug"' in listed
+    again = command(tmp_path, config + "compose: {x: ocore_nothing.y}\nstrict: true\n", "--list")
+    assert "Could not set x for host shop-1" in again
+    api.answers["/instances"] = 403
+    refused = command(tmp_path, config, "--list", "--flush-cache")
+    assert "not allowed" in refused
+    kept = "".join(entry.name + entry.read_text() for entry in (tmp_path / "cache").iterdir())
+    for text in (listed, again, refused, kept):
+        assert TOKEN not in text
+        assert SECRET not in text
+        assert "Traceback" not in text

@@ -1,0 +1,472 @@
+# SPDX-FileCopyrightText: oCore collection contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Certificates on disk and a list of wanted ones: when certbot is called, with what, and what is left alone.
+
+certbot is a small program here that does what it is told with real files: the module's own reading and writing is real.
+The order itself against a real ACME server is tested on the test hosts.
+"""
+
+from __future__ import annotations
+
+import http.server
+import json
+import os
+import stat
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible.module_utils.testing import patch_module_args
+from ansible_collections.ocore.cloud.plugins.modules import certbot_certificates as module
+
+SERVER = "https://acme.example/dir"
+
+# Does what certbot does to the directories, says what it was called with, and fails on request.
+FAKE_CERTBOT = """#!{python}
+import json, os, pathlib, shutil, subprocess, sys
+state = pathlib.Path({state!r})
+arguments = sys.argv[1:]
+with open(state / "calls", "a") as calls:
+    calls.write(json.dumps(arguments) + "\\n")
+if arguments == ["--version"]:
+    print("certbot", (state / "version").read_text()); sys.exit()
+busy = state / "busy"
+if busy.exists():
+    busy.unlink(); print("Another instance of Certbot is already running.", file=sys.stderr); sys.exit(1)
+def option(name):
+    return arguments[arguments.index(name) + 1]
+name, config = option("--cert-name"), pathlib.Path(option("--config-dir"))
+if (state / ("fail-" + name)).exists():
+    print("Some challenges have failed.", file=sys.stderr); sys.exit(1)
+if arguments[0] == "delete":
+    shutil.rmtree(config / "live" / name); (config / "renewal" / (name + ".conf")).unlink(); sys.exit()
+domains = [arguments[i + 1] for i, item in enumerate(arguments) if item == "--domain"]
+command = [sys.executable, {maker!r}, str(config), name, option("--server"), option("--key-type"), "90", *domains]
+subprocess.run(command, check=True)
+"""
+
+MAKER = """
+import pathlib, sys
+from datetime import UTC, datetime, timedelta
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+config, name, server, key_type, days, *domains = sys.argv[1:]
+age = float(days.partition("/")[2] or 0)
+days = float(days.partition("/")[0])
+key = ec.generate_private_key(ec.SECP256R1()) if key_type == "ecdsa" else rsa.generate_private_key(65537, 2048)
+start = datetime.now(UTC) - timedelta(days=age)
+subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, domains[0])])
+builder = x509.CertificateBuilder().subject_name(subject).issuer_name(subject).public_key(key.public_key())
+builder = builder.serial_number(x509.random_serial_number()).not_valid_before(start)
+builder = builder.not_valid_after(start + timedelta(days=days))
+builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName(item) for item in domains]), critical=False)
+live = pathlib.Path(config) / "live" / name
+live.mkdir(parents=True, exist_ok=True)
+pem = serialization.Encoding.PEM
+(live / "fullchain.pem").write_bytes(builder.sign(key, hashes.SHA256()).public_bytes(pem))
+plain = serialization.NoEncryption()
+(live / "privkey.pem").write_bytes(key.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain))
+renewal = pathlib.Path(config) / "renewal"
+renewal.mkdir(exist_ok=True)
+text = f"# renew_before_expiry = 30 days\\nversion = 2.1.0\\n[renewalparams]\\nserver = {server}\\n"
+(renewal / (name + ".conf")).write_text(text)
+"""
+
+
+class Host:
+    """A directory of certificates, a certbot and a way to run the module."""
+
+    def __init__(self, path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+        self.path, self.capsys = path, capsys
+        self.config = path / "letsencrypt"
+        self.webroot = path / "webroot"
+        self.config.mkdir()
+        (path / "version").write_text("2.1.0")
+        self.maker = path / "maker.py"
+        self.maker.write_text(MAKER)
+        certbot = path / "bin" / "certbot"
+        certbot.parent.mkdir()
+        certbot.write_text(FAKE_CERTBOT.format(python=sys.executable, state=str(path), maker=str(self.maker)))
+        certbot.chmod(certbot.stat().st_mode | stat.S_IXUSR)
+        monkeypatch.setenv("PATH", f"{certbot.parent}:/usr/bin:/bin")
+        monkeypatch.setattr(module.time, "sleep", lambda _seconds: None)
+
+    def certificate(
+        self, name: str, *domains: str, server: str = SERVER, key_type: str = "ecdsa", days: str = "90"
+    ) -> None:
+        """Put a certificate there. days: lifetime, or lifetime/age."""
+        import subprocess
+
+        subprocess.run([sys.executable, self.maker, self.config, name, server, key_type, days, *domains], check=True)
+
+    def run(self, *wanted: dict[str, Any], check_mode: bool = False, **options: Any) -> dict[str, Any]:
+        arguments = {
+            "certificates": list(wanted),
+            "server": SERVER,
+            "config_dir": str(self.config),
+            "webroot": str(self.webroot),
+            "check_names": False,
+            "_ansible_check_mode": check_mode,
+            **options,
+        }
+        with patch_module_args(arguments), pytest.raises(SystemExit):
+            module.main()
+        return dict(json.loads(self.capsys.readouterr().out))
+
+    def orders(self) -> list[list[str]]:
+        """The calls of certbot since the last look, but for --version."""
+        calls = self.path / "calls"
+        lines = calls.read_text().splitlines() if calls.exists() else []
+        calls.unlink(missing_ok=True)
+        return [call for call in map(json.loads, lines) if call != ["--version"]]
+
+    def ordered(self) -> list[str]:
+        return [call[call.index("--cert-name") + 1] for call in self.orders()]
+
+    def renewal(self, name: str) -> str:
+        return (self.config / "renewal" / f"{name}.conf").read_text()
+
+
+@pytest.fixture
+def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Host:
+    return Host(tmp_path, monkeypatch, capsys)
+
+
+def wanted(name: str, *domains: str, **more: Any) -> dict[str, Any]:
+    return {"name": name, "domains": list(domains), **more}
+
+
+def states(result: dict[str, Any]) -> dict[str, str]:
+    return {item["name"]: item["state"] for item in result["certificates"]}
+
+
+def test_the_first_run_issues_and_the_second_does_nothing(host: Host) -> None:
+    result = host.run(wanted("shop", "a.example.com", "b.example.com"), email="x@example.com")
+    assert (result["changed"], states(result)) == (True, {"shop": "issued"})
+    [call] = host.orders()
+    assert call[:3] == ["certonly", "--cert-name", "shop"]
+    assert [call[i + 1] for i, item in enumerate(call) if item == "--domain"] == ["a.example.com", "b.example.com"]
+    assert call[call.index("--email") + 1] == "x@example.com"
+    entry = result["certificates"][0]
+    assert (entry["why"], sorted(entry["domains"])) == (["there is none"], ["a.example.com", "b.example.com"])
+    assert entry["serial"]
+    result = host.run(wanted("shop", "b.example.com", "A.example.com"))
+    assert (result["changed"], states(result), host.orders()) == (False, {"shop": "unchanged"}, [])
+
+
+@pytest.mark.parametrize(
+    ("there", "why"),
+    [
+        ({"server": "https://staging.example/dir"}, "it comes from https://staging.example/dir"),
+        ({"key_type": "rsa"}, "its key is rsa"),
+        ({"days": "90/91"}, "it has expired"),
+        ({"days": "90/61"}, "it ends at "),
+        ({"days": "6/4"}, "it ends at "),
+    ],
+)
+def test_a_certificate_that_differs_is_issued_again(host: Host, there: dict[str, str], why: str) -> None:
+    host.certificate("shop", "a.example.com", **there)
+    result = host.run(wanted("shop", "a.example.com"))
+    assert states(result) == {"shop": "issued"}
+    assert result["certificates"][0]["why"][0].startswith(why)
+    assert host.ordered() == ["shop"]
+
+
+@pytest.mark.parametrize("days", ["90/59", "6/2", "1/0.4", "45/29"])
+def test_a_certificate_outside_its_window_is_left_alone(host: Host, days: str) -> None:
+    host.certificate("shop", "a.example.com", days=days)
+    assert states(host.run(wanted("shop", "a.example.com"))) == {"shop": "unchanged"}
+    assert host.orders() == []
+
+
+@pytest.mark.parametrize(
+    ("names", "why"),
+    [
+        (("a.example.com", "b.example.com"), "it lacks b.example.com"),
+        (("a.example.com",), "it has x.example.com too many"),
+    ],
+)
+def test_a_changed_list_of_names_orders_once(host: Host, names: tuple[str, ...], why: str) -> None:
+    host.certificate("shop", "a.example.com", *(["x.example.com"] if "many" in why else []))
+    assert host.run(wanted("shop", *names))["certificates"][0]["why"] == [why]
+    assert host.ordered() == ["shop"]
+    assert host.run(wanted("shop", *names))["changed"] is False
+    assert host.orders() == []
+
+
+def test_a_name_left_out_by_the_caller_is_not_taken_from_a_good_certificate(host: Host) -> None:
+    host.certificate("shop", "a.example.com", "b.example.com")
+    result = host.run(wanted("shop", "a.example.com", left_out={"b.example.com": "dns_status is pending"}))
+    assert host.orders() == []
+    assert result["certificates"][0]["left_out"] == {"b.example.com": "dns_status is pending"}
+
+
+def test_a_key_that_does_not_fit_is_a_reason(host: Host) -> None:
+    host.certificate("shop", "a.example.com")
+    host.certificate("other", "o.example.com")
+    os.replace(host.config / "live" / "other" / "privkey.pem", host.config / "live" / "shop" / "privkey.pem")
+    result = host.run(wanted("shop", "a.example.com"))
+    assert "doesn't fit" in result["certificates"][0]["why"][0]
+
+
+def test_a_file_that_is_no_certificate_is_a_reason(host: Host) -> None:
+    host.certificate("shop", "a.example.com")
+    (host.config / "live" / "shop" / "fullchain.pem").write_text("nonsense")
+    assert states(host.run(wanted("shop", "a.example.com"))) == {"shop": "issued"}
+
+
+def test_check_mode_orders_nothing_and_says_what_it_would(host: Host) -> None:
+    host.certificate("old", "o.example.com")
+    host.run(wanted("old", "o.example.com"))
+    host.orders()
+    before = {path: path.read_bytes() for path in host.config.rglob("*") if path.is_file()}
+    result = host.run(wanted("shop", "a.example.com"), check_mode=True, purge=True)
+    assert (result["changed"], states(result)) == (True, {"shop": "issued", "old": "deleted"})
+    assert result["diff"]["after"]["shop"] == {"domains": ["a.example.com"], "server": SERVER, "key_type": "ecdsa"}
+    assert result["diff"]["after"]["old"] is None
+    assert host.orders() == []
+    assert {path: path.read_bytes() for path in host.config.rglob("*") if path.is_file()} == before
+
+
+def test_one_failing_certificate_does_not_stop_the_others(host: Host) -> None:
+    (host.path / "fail-bad").touch()
+    result = host.run(wanted("bad", "bad.example.com"), wanted("good", "good.example.com"))
+    assert result["failed"] is True
+    assert states(result) == {"bad": "failed", "good": "issued"}
+    for part in (
+        "1 of 2",
+        "'bad'",
+        "bad.example.com",
+        SERVER,
+        "There is still no certificate",
+        "Some challenges have failed",
+    ):
+        assert part in result["msg"]
+
+
+def test_a_failed_order_leaves_the_old_certificate(host: Host) -> None:
+    host.certificate("shop", "a.example.com")
+    before = (host.config / "live" / "shop" / "fullchain.pem").read_bytes()
+    (host.path / "fail-shop").touch()
+    result = host.run(wanted("shop", "a.example.com", "b.example.com"), on_error="report")
+    assert "failed" not in result
+    assert "The certificate that was there is unchanged" in result["certificates"][0]["error"]
+    assert (host.config / "live" / "shop" / "fullchain.pem").read_bytes() == before
+
+
+def test_another_running_certbot_is_waited_for(host: Host) -> None:
+    (host.path / "busy").touch()
+    assert states(host.run(wanted("shop", "a.example.com"))) == {"shop": "issued"}
+    assert host.ordered() == ["shop", "shop"]
+
+
+def test_waiting_for_another_certbot_ends(host: Host) -> None:
+    (host.path / "busy").touch()
+    result = host.run(wanted("shop", "a.example.com"), lock_timeout=0)
+    assert "already running" in result["msg"]
+
+
+def test_purge_deletes_only_what_was_managed_before(host: Host) -> None:
+    host.certificate("foreign", "f.example.com")
+    host.run(wanted("shop", "a.example.com"), wanted("old", "o.example.com"))
+    host.orders()
+    assert states(host.run(wanted("shop", "a.example.com"))) == {"shop": "unchanged"}
+    result = host.run(wanted("shop", "a.example.com"), purge=True)
+    assert (result["changed"], states(result)) == (True, {"shop": "unchanged", "old": "deleted"})
+    assert host.ordered() == ["old"]
+    assert sorted(os.listdir(host.config / "live")) == ["foreign", "shop"]
+    assert host.run(wanted("shop", "a.example.com"), purge=True)["changed"] is False
+
+
+def test_an_entry_without_domains_keeps_its_certificate(host: Host) -> None:
+    host.run(wanted("shop", "a.example.com"))
+    host.orders()
+    result = host.run(wanted("shop"), wanted("never"), purge=True)
+    assert (result["changed"], states(result), host.orders()) == (False, {"shop": "unchanged", "never": "missing"}, [])
+
+
+def test_purge_keeps_what_nginx_still_uses(host: Host) -> None:
+    host.run(wanted("old", "o.example.com"))
+    nginx = host.path / "bin" / "nginx"
+    nginx.write_text(f"#!/bin/sh\necho 'ssl_certificate {host.config}/live/old/fullchain.pem;'\n")
+    nginx.chmod(0o755)
+    result = host.run(purge=True)
+    assert result["failed"] is True
+    assert "nginx still uses it" in result["msg"]
+    assert (host.config / "live" / "old").is_dir()
+
+
+@pytest.mark.parametrize(
+    ("version", "days", "line"),
+    [
+        ("2.1.0", "90", "renew_before_expiry = 720 hours"),
+        ("4.0.0", "45", "renew_before_expiry = 360 hours"),
+        ("2.1.0", "6", "renew_before_expiry = 72 hours"),
+        ("2.1.0", "0.04", "renew_before_expiry = 1 hours"),
+        ("4.1.0", "90", None),
+        ("5.8.0", "6", None),
+    ],
+)
+def test_the_renewal_window_is_written_for_old_certbot(host: Host, version: str, days: str, line: str | None) -> None:
+    (host.path / "version").write_text(version)
+    host.certificate("shop", "a.example.com", days=days)
+    result = host.run(wanted("shop", "a.example.com"))
+    lines = host.renewal("shop").splitlines()
+    assert ([item for item in lines if item.startswith("renew")] or [None]) == [line]
+    if line:
+        assert result["changed"] is True
+        assert lines.index(line) < lines.index("[renewalparams]")
+    assert host.run(wanted("shop", "a.example.com"))["changed"] is False
+
+
+def test_a_window_of_our_own_goes_when_certbot_learns_it(host: Host) -> None:
+    host.certificate("shop", "a.example.com")
+    host.run(wanted("shop", "a.example.com"))
+    (host.path / "version").write_text("5.8.0")
+    assert host.run(wanted("shop", "a.example.com"))["changed"] is True
+    assert "\nrenew_before_expiry" not in host.renewal("shop")
+    assert "# renew_before_expiry = 30 days" in host.renewal("shop")
+
+
+@pytest.mark.parametrize(
+    ("bad", "message"),
+    [
+        ([wanted("../x", "a.example.com")], "certificate name '../x' is not valid"),
+        ([wanted("a", "a.example.com"), wanted("a", "b.example.com")], "given twice"),
+        ([wanted("a", "*.example.com")], "a wildcard can't be proven over HTTP"),
+        ([wanted("a", "a.example.com --server x")], "is not a host name"),
+        ([wanted("a", "--help")], "is not a host name"),
+        ([wanted("a", "a.example.com", "A.example.com")], "the same domain twice"),
+    ],
+)
+def test_bad_input_is_refused_before_anything_is_done(host: Host, bad: list[dict[str, Any]], message: str) -> None:
+    result = host.run(*bad)
+    assert result["failed"] is True
+    assert message in result["msg"]
+    assert "Nothing was done" in result["msg"]
+    assert host.orders() == []
+
+
+def test_a_host_without_certbot(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nonexistent")
+    monkeypatch.setattr(module.AnsibleModule, "get_bin_path", lambda _self, _name: None)
+    assert "certbot isn't installed" in host.run(wanted("shop", "a.example.com"))["msg"]
+    assert states(host.run(wanted("shop", "a.example.com"), check_mode=True)) == {"shop": "issued"}
+
+
+# ---- the check of names
+
+
+@pytest.fixture
+def web(host: Host) -> Iterator[Callable[[dict[str, str]], str]]:
+    """A web server that publishes the webroot, but for names that are told to answer otherwise."""
+    answers: dict[str, str] = {}
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            kind = answers.get(str(self.headers["Host"]), "good")
+            path = host.webroot / self.path.lstrip("/")
+            body = path.read_bytes() if path.is_file() else b""
+            if kind == "redirect" and not self.path.endswith("?again"):
+                self.send_response(302)
+                self.send_header("Location", f"http://{self.headers['Host']}{self.path}?again")
+                self.end_headers()
+                return
+            if kind == "redirect":
+                body = (host.webroot / self.path.removesuffix("?again").lstrip("/")).read_bytes()
+            self.send_response(404 if kind == "404" else 200)
+            self.end_headers()
+            self.wfile.write(b"somebody else" if kind == "other" else body)
+
+        def log_message(self, *_arguments: Any) -> None:
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+
+    def tell(kinds: dict[str, str]) -> str:
+        answers.clear()
+        answers.update(kinds)
+        return f"127.0.0.1:{server.server_port}"
+
+    yield tell
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def test_a_bad_name_is_left_out_and_the_others_are_issued(host: Host, web: Callable[[dict[str, str]], str]) -> None:
+    address = web({"x.example.com": "404", "y.example.com": "other", "r.example.com": "redirect"})
+    item = wanted("shop", "a.example.com", "x.example.com", "y.example.com", "r.example.com")
+    result = host.run(item, check_names=True, check_address=address)
+    entry = result["certificates"][0]
+    assert sorted(entry["domains"]) == ["a.example.com", "r.example.com"]
+    assert entry["left_out"] == {
+        "x.example.com": "HTTP 404 instead of the file on this host: the name leads to another server",
+        "y.example.com": "another server answers for it: check its DNS record",
+    }
+    assert len([warning for warning in result["warnings"] if "example.com': HTTP 404" in str(warning)]) == 1
+    assert os.listdir(host.webroot / ".well-known" / "acme-challenge") == []
+    host.orders()
+    # It stays bad: nothing is ordered again. It becomes good: ordered once.
+    for check_mode in (False, True):
+        result = host.run(item, check_names=True, check_address=address, check_mode=check_mode)
+        assert (result["changed"], host.orders()) == (False, [])
+    web({})
+    assert host.run(item, check_names=True, check_address=address)["certificates"][0]["why"] == [
+        "it lacks x.example.com, y.example.com"
+    ]
+    assert host.ordered() == ["shop"]
+
+
+def test_nothing_is_ordered_when_every_name_is_bad(host: Host, web: Callable[[dict[str, str]], str]) -> None:
+    address = web({"a.example.com": "404"})
+    result = host.run(wanted("shop", "a.example.com"), check_names=True, check_address=address)
+    assert (result["changed"], states(result), host.orders()) == (False, {"shop": "missing"}, [])
+
+
+def test_a_name_that_went_bad_is_no_reason_to_order(host: Host, web: Callable[[dict[str, str]], str]) -> None:
+    host.certificate("shop", "a.example.com", "b.example.com")
+    address = web({"b.example.com": "404"})
+    host.run(wanted("shop", "a.example.com", "b.example.com"), check_names=True, check_address=address)
+    assert host.orders() == []
+
+
+def test_a_name_that_went_bad_does_not_spoil_the_order_of_a_new_one(
+    host: Host, web: Callable[[dict[str, str]], str]
+) -> None:
+    host.certificate("shop", "a.example.com", "b.example.com")
+    address = web({"b.example.com": "404"})
+    result = host.run(
+        wanted("shop", "a.example.com", "b.example.com", "c.example.com"), check_names=True, check_address=address
+    )
+    assert sorted(result["certificates"][0]["domains"]) == ["a.example.com", "c.example.com"]
+
+
+def test_nobody_listens(host: Host) -> None:
+    result = host.run(wanted("shop", "a.example.com"), check_names=True, check_address="127.0.0.1:1")
+    assert "not reachable over HTTP" in result["certificates"][0]["left_out"]["a.example.com"]
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [("h", ("h", 80)), ("192.0.2.1:8080", ("192.0.2.1", 8080)), ("[::1]:81", ("::1", 81)), ("", None), (None, None)],
+)
+def test_check_address(text: str | None, address: tuple[str, int] | None) -> None:
+    assert module.split_address(text) == address
+
+
+def test_check_address_that_is_none(host: Host) -> None:
+    assert "neither host nor host:port" in host.run(wanted("a", "a.example.com"), check_address="http://x/")["msg"]
+
+
+def test_renewal_window() -> None:
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    assert now + timedelta(seconds=module.renewal_window(90 * 86400)) == datetime(2026, 1, 31, tzinfo=UTC)
+    assert module.renewal_window(6 * 86400) == 3 * 86400
