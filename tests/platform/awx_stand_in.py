@@ -195,26 +195,30 @@ def check_survey(survey: dict[str, Any]) -> None:
     questions = survey.get("spec")
     if not isinstance(questions, list) or not questions:
         raise Refused(error="'spec' doesn't contain any items")
-    seen: set[str] = set()
     for question in questions:
-        for field, kind in {"type": str, "question_name": str, "variable": str, "required": bool}.items():
-            if not isinstance(question.get(field), kind):
-                raise Refused(error=f"{field!r} of {question} expected to be {kind.__name__}")
-        if question["variable"] in seen:
-            raise Refused(error=f"{question['variable']} duplicated")
-        seen.add(question["variable"])
-        if question["type"] not in SURVEY_TYPES:
-            raise Refused(error=f"{question['type']} is no question type")
-        default = question.get("default", "")
-        if default != "" and not isinstance(default, SURVEY_TYPES[question["type"]]):
-            raise Refused(error=f"default of {question['variable']} expected to be {question['type']}")
-        if any(not isinstance(question.get(limit, 0), int) for limit in ("min", "max")):
-            raise Refused(error=f"limits of {question['variable']} expected to be integer")
-        if question["type"].startswith("multi"):
-            if not question.get("choices"):
-                raise Refused(error=f"{question['variable']} must specify choices")
-            if any(item not in question["choices"] for item in default.splitlines()):
-                raise Refused(error="Default choice must be answered from the choices listed.")
+        check_question(question)
+    names = [question["variable"] for question in questions]
+    if len(set(names)) < len(names):
+        raise Refused(error=f"a variable is duplicated: {names}")
+
+
+def check_question(question: dict[str, Any]) -> None:
+    """Refuse what AWX refuses about a question of a survey."""
+    for field, kind in {"type": str, "question_name": str, "variable": str, "required": bool}.items():
+        if not isinstance(question.get(field), kind):
+            raise Refused(error=f"{field!r} of {question} expected to be {kind.__name__}")
+    if question["type"] not in SURVEY_TYPES:
+        raise Refused(error=f"{question['type']} is no question type")
+    default = question.get("default", "")
+    if default != "" and not isinstance(default, SURVEY_TYPES[question["type"]]):
+        raise Refused(error=f"default of {question['variable']} expected to be {question['type']}")
+    if any(not isinstance(question.get(limit, 0), int) for limit in ("min", "max")):
+        raise Refused(error=f"limits of {question['variable']} expected to be integer")
+    if question["type"].startswith("multi"):
+        if not question.get("choices"):
+            raise Refused(error=f"{question['variable']} must specify choices")
+        if any(item not in question["choices"] for item in default.splitlines()):
+            raise Refused(error="Default choice must be answered from the choices listed.")
 
 
 class Awx:

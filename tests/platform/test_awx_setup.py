@@ -160,9 +160,7 @@ def test_setup_makes_everything_then_changes_nothing_then_repairs_what_was_chang
 
 @pytest.mark.parametrize("missing", ["awx_setup_project_url", "awx_setup_image", "OCORE_API_TOKEN"])
 def test_setup_says_what_is_missing_and_touches_nothing(awx: Awx, repository: Path, missing: str) -> None:
-    if missing == "OCORE_API_TOKEN":
-        result = setup(awx, repository, token="")
-    else:
-        result = setup(awx, repository, "-e", f"{missing}=")
+    more = {"token": ""} if missing == "OCORE_API_TOKEN" else {}
+    result = setup(awx, repository, "-e", f"{missing}=", **more)
     assert re.search(rf'"msg": "[^"]*{missing}[^"]*nothing was touched\."', result.stdout), result.stdout
     assert awx.log == []

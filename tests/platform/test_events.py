@@ -13,7 +13,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Awaitable, Callable
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,7 @@ assert _SPEC.loader is not None
 _MODULE = importlib.util.module_from_spec(_SPEC)
 _SPEC.loader.exec_module(_MODULE)
 SOURCE = vars(_MODULE)
-NOW = datetime(2026, 11, 23, 12, 0, tzinfo=timezone.utc)
+NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 PATIENCE = 30.0
 """Seconds until a test gives up on an event; none waits that long when all is well."""
 
@@ -214,7 +214,7 @@ def test_source_tells_what_happens_on_a_real_server(emulator: Emulator) -> None:
         assert (await source.next("health_score_fell"))["after"] == 12
         emulator.force(first["id"], restartCount=99)
         assert (await source.next("restarted"))["after"] == 99
-        soon = (datetime.now(timezone.utc) + timedelta(days=3)).isoformat()
+        soon = (datetime.now(UTC) + timedelta(days=3)).isoformat()
         emulator.force(first["id"], domains=[{"domain": "shop.example.com", "sslExpiresAt": soon}])
         assert (await source.next("certificate_expiring"))["domain"] == "shop.example.com"
         emulator.seed(1, domains=[])

@@ -9,20 +9,20 @@ import asyncio
 import logging
 import sys
 from collections.abc import Iterable, Mapping
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 # ansible-rulebook runs this file by its path, without Ansible's own import of collections.
 sys.path.append(str(Path(__file__).absolute().parents[7]))
 
-from ansible.module_utils.common.arg_spec import ArgumentSpecValidator  # noqa: E402
-from ansible_collections.ocore.cloud.plugins.module_utils._client import Client, Settings  # noqa: E402
-from ansible_collections.ocore.cloud.plugins.module_utils._contract import Instance, Listing  # noqa: E402
-from ansible_collections.ocore.cloud.plugins.module_utils._entry import missing_library  # noqa: E402
-from ansible_collections.ocore.cloud.plugins.module_utils._errors import OcoreError  # noqa: E402
-from ansible_collections.ocore.cloud.plugins.module_utils._lifecycle import Phase, phase, phase_of  # noqa: E402
-from ansible_collections.ocore.cloud.plugins.module_utils._task import AUTH_SPEC  # noqa: E402
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible_collections.ocore.cloud.plugins.module_utils._client import Client, Settings
+from ansible_collections.ocore.cloud.plugins.module_utils._contract import Instance, Listing
+from ansible_collections.ocore.cloud.plugins.module_utils._entry import missing_library
+from ansible_collections.ocore.cloud.plugins.module_utils._errors import OcoreError
+from ansible_collections.ocore.cloud.plugins.module_utils._lifecycle import Phase, phase, phase_of
+from ansible_collections.ocore.cloud.plugins.module_utils._task import AUTH_SPEC
 
 DOCUMENTATION = r"""
 short_description: Events of the Odoo instances of an oCore organization
@@ -175,7 +175,7 @@ def _time(text: str | None) -> datetime | None:
         time = datetime.fromisoformat(text or "")
     except ValueError:
         return None
-    return time if time.tzinfo else time.replace(tzinfo=timezone.utc)
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
 def options(args: Mapping[str, Any]) -> dict[str, Any]:
@@ -227,7 +227,7 @@ async def main(queue: asyncio.Queue[Event], args: dict[str, Any]) -> None:
             else:
                 failures = 0
                 pause = chosen["interval"]
-                for event in watch.look(instances, datetime.now(timezone.utc), not listing.incomplete):
+                for event in watch.look(instances, datetime.now(UTC), not listing.incomplete):
                     await queue.put(event)
             await asyncio.sleep(pause)
     finally:
