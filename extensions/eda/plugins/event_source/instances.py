@@ -1,0 +1,234 @@
+# SPDX-FileCopyrightText: oCore collection contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Event source ocore.cloud.instances: what happens to the instances of an oCore organization."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+# ansible-rulebook runs this file by its path, without Ansible's own import of collections.
+sys.path.append(str(Path(__file__).absolute().parents[7]))
+
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible_collections.ocore.cloud.plugins.module_utils._client import Client, Settings
+from ansible_collections.ocore.cloud.plugins.module_utils._contract import Instance, Listing
+from ansible_collections.ocore.cloud.plugins.module_utils._entry import missing_library
+from ansible_collections.ocore.cloud.plugins.module_utils._errors import OcoreError
+from ansible_collections.ocore.cloud.plugins.module_utils._lifecycle import Phase, phase, phase_of
+from ansible_collections.ocore.cloud.plugins.module_utils._task import AUTH_SPEC
+
+DOCUMENTATION = r"""
+short_description: Events of the Odoo instances of an oCore organization
+description:
+  - Reads the list of instances again and again, with one request each time, and emits an event for each difference. Every
+    difference is told once.
+  - The first look emits what holds already and asks for attention, with C(first_look) true - instances that failed, scores
+    below O(min_health_score) and certificates near their end. Instances that are merely there are not told.
+  - A failure that may pass is waited out with growing pauses, and what changed meanwhile is told afterwards. Any other
+    failure, such as a token that expired, ends the source with one sentence that says what to do.
+options:
+  interval:
+    description: Seconds between two looks.
+    type: float
+    default: 60
+  server_id:
+    description: Only instances on the server with this id (UUID).
+    type: str
+  min_health_score:
+    description: Tell when a health score falls below this, and when it is reached again. Without it, scores are not told.
+    type: int
+  certificate_days:
+    description: Tell when a certificate has no more than this many days left.
+    type: int
+    default: 14
+  api_url: &auth
+    description: As in the modules of the collection, with the same environment variable.
+  api_token: *auth
+  organization: *auth
+  validate_certs: *auth
+  ca_path: *auth
+  request_timeout: *auth
+  retries: *auth
+  allow_http: *auth
+"""
+
+EXAMPLES = r"""
+- ocore.cloud.instances:
+    organization: acme
+    interval: 30
+    min_health_score: 80
+"""
+
+SPEC = {
+    **AUTH_SPEC,
+    "interval": {"type": "float", "default": 60.0},
+    "server_id": {"type": "str"},
+    "min_health_score": {"type": "int"},
+    "certificate_days": {"type": "int", "default": 14},
+}
+BACKOFF_MOST = 600.0
+"""Seconds between two looks at the most while oCore can't be read; a longer interval is taken as it is."""
+
+Event = dict[str, Any]
+log = logging.getLogger("ocore.cloud.instances")
+
+
+class Watch:
+    """What was seen of the instances, and what is new about them. Does no I/O.
+
+    :param min_health_score: the threshold; null for none.
+    :param certificate_days: days before its end from which a certificate is told.
+    """
+
+    def __init__(self, min_health_score: int | None, certificate_days: int) -> None:
+        self._least = min_health_score
+        self._days = certificate_days
+        self._seen: dict[str, Instance] = {}
+        self._told: set[tuple[str, str, str]] = set()
+        self._first = True
+
+    def look(self, instances: Iterable[Instance], now: datetime, complete: bool = True) -> list[Event]:
+        """Compare the instances with those of the look before, and remember them.
+
+        :param now: with a time zone.
+        :param complete: false when the list may lack instances; none is then taken for gone.
+        :returns: the events, grouped by instance.
+        """
+        here = {instance.id: instance for instance in instances if phase(instance) is not Phase.GONE}
+        events: list[Event] = []
+        for instance in here.values():
+            before = self._seen.get(instance.id)
+            if before is None and not self._first:
+                events.append(self._event("appeared", instance))
+            events += self._status(before, instance)
+            events += self._score(before, instance)
+            events += self._restarts(before, instance)
+            events += self._certificates(instance, now)
+            if before is not None:
+                # A value that is missing once doesn't make the next one news.
+                for field in ("status", "health_score", "restart_count"):
+                    if getattr(instance, field) is None:
+                        setattr(instance, field, getattr(before, field))
+        gone = [i for key, i in self._seen.items() if key not in here] if complete else []
+        events += [self._event("left", instance) for instance in gone]
+        self._seen = here if complete else {**self._seen, **here}
+        self._told = {told for told in self._told if told[0] in self._seen}
+        self._first = False
+        return events
+
+    def _event(self, kind: str, instance: Instance, **details: Any) -> Event:
+        return {"kind": kind, "first_look": self._first, "instance": instance.record(), **details}
+
+    def _status(self, before: Instance | None, now: Instance) -> list[Event]:
+        if before is None:
+            if not self._first or phase(now) is not Phase.FAILED:
+                return []
+        elif now.status is None or now.status == before.status:
+            return []
+        was = before.status if before else None
+        details = {"before": was, "after": now.status, "phase": phase_of(now.status).value}
+        return [self._event("status_changed", now, **details)]
+
+    def _score(self, before: Instance | None, now: Instance) -> list[Event]:
+        if self._least is None or now.health_score is None:
+            return []
+        was = before.health_score if before else None
+        details = {"before": was, "after": now.health_score, "min_health_score": self._least}
+        if now.health_score < self._least:
+            return [] if was is not None and was < self._least else [self._event("health_score_fell", now, **details)]
+        if was is not None and was < self._least:
+            return [self._event("health_score_recovered", now, **details)]
+        return []
+
+    def _restarts(self, before: Instance | None, now: Instance) -> list[Event]:
+        if before is None or before.restart_count is None or now.restart_count is None:
+            return []
+        if now.restart_count <= before.restart_count:
+            return []
+        return [self._event("restarted", now, before=before.restart_count, after=now.restart_count)]
+
+    def _certificates(self, instance: Instance, now: datetime) -> list[Event]:
+        events = []
+        for domain in instance.domains or []:
+            until = _time(domain.ssl_expires_at)
+            told = (instance.id, str(domain.domain), str(domain.ssl_expires_at))
+            if until is None or told in self._told:
+                continue
+            left = (until - now).total_seconds() / 86400
+            if left <= self._days:
+                self._told.add(told)
+                details = {"domain": domain.domain, "expires_at": domain.ssl_expires_at, "days_left": int(left // 1)}
+                events.append(self._event("certificate_expiring", instance, **details))
+        return events
+
+
+def _time(text: str | None) -> datetime | None:
+    """Read a time of the API; null when there is none or it can't be read. One without a zone counts as UTC."""
+    try:
+        time = datetime.fromisoformat(text or "")
+    except ValueError:
+        return None
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
+
+
+def options(args: Mapping[str, Any]) -> dict[str, Any]:
+    """Check the arguments of the source and fill in defaults and environment variables.
+
+    :raises OcoreError: when one can't be used.
+    """
+    missing = missing_library()
+    if missing is not None:
+        raise OcoreError(missing[0])
+    # ansible-rulebook adds a queue of its own for sources that want one.
+    given = {name: value for name, value in args.items() if name != "eda_feedback_queue"}
+    result = ArgumentSpecValidator(SPEC).validate(given)
+    if result.error_messages:
+        hint = " Set api_token, or the environment variable OCORE_API_TOKEN." if not given.get("api_token") else ""
+        raise OcoreError(f"ocore.cloud.instances: {'; '.join(result.error_messages)}.{hint}")
+    checked: dict[str, Any] = result.validated_parameters
+    if checked["interval"] <= 0 or checked["certificate_days"] < 0:
+        raise OcoreError("ocore.cloud.instances: interval must be more than 0, and certificate_days 0 or more.")
+    return checked
+
+
+def _read(client: Client, server_id: str | None) -> tuple[list[Instance], Listing]:
+    listing = client.list(server_id)
+    return list(listing), listing
+
+
+async def main(queue: asyncio.Queue[Event], args: dict[str, Any]) -> None:
+    """Watch until cancelled.
+
+    :param queue: takes the events.
+    :param args: the options of ``DOCUMENTATION``.
+    :raises OcoreError: when oCore refuses, or an option can't be used.
+    """
+    chosen = options(args)
+    client = Client(Settings.from_options(chosen), caller="event source instances", warn=log.warning)
+    watch = Watch(chosen["min_health_score"], chosen["certificate_days"])
+    failures = 0
+    try:
+        while True:
+            try:
+                instances, listing = await asyncio.to_thread(_read, client, chosen["server_id"])
+            except OcoreError as error:
+                if not error.transient:
+                    raise OcoreError(client.scrub(error.message), status=error.status, code=error.code) from None
+                failures += 1
+                pause = max(chosen["interval"], min(BACKOFF_MOST, chosen["interval"] * 2 ** min(failures, 10)))
+                log.warning("%s The next look is in %.0f seconds.", client.scrub(error.message), pause)
+            else:
+                failures = 0
+                pause = chosen["interval"]
+                for event in watch.look(instances, datetime.now(UTC), not listing.incomplete):
+                    await queue.put(event)
+            await asyncio.sleep(pause)
+    finally:
+        client.close()

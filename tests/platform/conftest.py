@@ -1,0 +1,89 @@
+# SPDX-FileCopyrightText: oCore collection contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the tests of the platforms share: the collection, an emulator and the commands of this environment."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+sys.path[:0] = [str(ROOT / "tests"), str(Path(__file__).parent)]
+
+from ansible.utils.collection_loader._collection_finder import _AnsibleCollectionFinder  # noqa: E402
+from emulator_process import Emulator  # noqa: E402
+
+COLLECTION = ROOT
+BIN = Path(sys.executable).parent
+PROJECT = ROOT / "extensions/awx/project"
+#: Values that no event, artifact or log may hold.
+ENV_VALUE = "pg-pass-8f1c0d"
+
+
+def _collections_dir() -> Path:
+    """Give a directory in which this checkout is found as ``ansible_collections/ocore/cloud``."""
+    if ROOT.parts[-3:] == ("ansible_collections", "ocore", "cloud"):
+        return ROOT.parents[2]
+    link = ROOT / ".build/collections/ansible_collections/ocore/cloud"
+    link.parent.mkdir(parents=True, exist_ok=True)
+    if not link.is_symlink():
+        link.symlink_to(ROOT, target_is_directory=True)
+    return ROOT / ".build/collections"
+
+
+COLLECTIONS = f"{_collections_dir()}{os.pathsep}{sysconfig.get_path('purelib')}"
+_AnsibleCollectionFinder(paths=[str(_collections_dir())])._install()
+
+
+def environment(**more: str) -> dict[str, str]:
+    """Give the environment of a process: this one's, without settings of Ansible and oCore, and ``more``."""
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(("ANSIBLE_", "OCORE_", "CONTROLLER_", "AWX_"))}
+    return {
+        **clean,
+        "PATH": f"{BIN}{os.pathsep}{clean['PATH']}",
+        "ANSIBLE_COLLECTIONS_PATH": COLLECTIONS,
+        "ANSIBLE_NOCOLOR": "1",
+        **more,
+    }
+
+
+def credentials(emulator: Emulator, token: str | None = None) -> dict[str, str]:
+    """Give the variables that the AWX credential injects, for an emulator."""
+    return {
+        "OCORE_API_URL": emulator.api_url,
+        "OCORE_API_TOKEN": token or emulator.token,
+        "OCORE_ORGANIZATION": "acme",
+    }
+
+
+def run(
+    *command: str | Path, env: Mapping[str, str], cwd: Path, timeout: float = 120
+) -> subprocess.CompletedProcess[str]:
+    """Run a command of this environment to its end, output and errors in ``stdout``."""
+    return subprocess.run(
+        [str(part) for part in command],
+        env=dict(env),
+        cwd=cwd,
+        timeout=timeout,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture
+def emulator() -> Iterator[Emulator]:
+    """Give an oCore with six instances whose environment variables hold a secret."""
+    with Emulator(step_time=0.05) as running:
+        running.seed(6, envVars={"DB_PASSWORD": ENV_VALUE})
+        running.clear_log()
+        yield running

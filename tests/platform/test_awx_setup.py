@@ -1,0 +1,166 @@
+# SPDX-FileCopyrightText: oCore collection contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""ocore.cloud.awx_setup, and the files that it brings into AWX."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jinja2.sandbox
+import pytest
+import yaml
+from ansible_collections.ocore.cloud.plugins.doc_fragments.auth import ModuleDocFragment
+from ansible_collections.ocore.cloud.plugins.module_utils._task import AUTH_SPEC
+from awx_stand_in import TOKEN, Awx, Refused, check_credential_type, check_survey
+from conftest import COLLECTION, PROJECT, environment, run
+
+AWX = COLLECTION / "extensions/awx"
+INPUTS = yaml.safe_load((AWX / "credential_type/inputs.yml").read_text())
+INJECTORS = yaml.safe_load((AWX / "credential_type/injectors.yml").read_text())
+SURVEYS = sorted((AWX / "surveys").glob("*.yml"))
+API_TOKEN = "ocore_k_setup-7d1f"
+
+
+def inject(**inputs: Any) -> dict[str, str]:
+    """Give what AWX injects for the inputs of a credential: text fields left empty are undefined, booleans are false."""
+    booleans = {field["id"]: False for field in INPUTS["fields"] if field["type"] == "boolean"}
+    names = {**booleans, **inputs, "tower": {"filename": {"ca": "/runner/env/tmpca"}}}
+    sandbox = jinja2.sandbox.ImmutableSandboxedEnvironment()
+    return {name: sandbox.from_string(template).render(names) for name, template in INJECTORS["env"].items()}
+
+
+def env_names() -> dict[str, str]:
+    """Give option → environment variable, as the argument spec of the modules has them."""
+    return {name: spec["fallback"][1][0] for name, spec in AUTH_SPEC.items()}
+
+
+def test_injected_names_are_those_of_the_auth_options() -> None:
+    assert set(INJECTORS["env"]) == set(env_names().values())
+    documented = yaml.safe_load(ModuleDocFragment.PLUGIN)["options"]
+    assert set(INJECTORS["env"]) == {option["env"][0]["name"] for option in documented.values()}
+
+
+def test_only_the_token_is_secret_and_required() -> None:
+    assert [field["id"] for field in INPUTS["fields"] if field.get("secret")] == ["api_token"]
+    assert INPUTS["required"] == ["api_token"]
+
+
+def test_a_credential_with_nothing_but_a_token_injects_the_defaults_of_the_options() -> None:
+    injected = inject(api_token="ocore_k_x")
+    for option, name in env_names().items():
+        if option == "api_token":
+            assert injected[name] == "ocore_k_x"
+        elif AUTH_SPEC[option]["type"] == "bool":
+            assert injected[name].lower() == str(AUTH_SPEC[option]["default"]).lower()
+        else:
+            assert injected[name] == str(AUTH_SPEC[option].get("default", "")).removesuffix(".0")
+
+
+def test_every_input_reaches_its_option() -> None:
+    values = {
+        "api_url": "https://ocore.example.com/api",
+        "organization": "acme",
+        "validate_certs": "false",
+        "request_timeout": "7",
+        "retries": "2",
+        "allow_http": True,
+    }
+    injected = inject(api_token="t", ca_certificates="PEM", **values)
+    assert injected["OCORE_CA_PATH"] == "/runner/env/tmpca"
+    for option, value in values.items():
+        assert injected[env_names()[option]] == str(value)
+
+
+def test_the_credential_type_is_one_that_awx_takes() -> None:
+    check_credential_type(INPUTS, INJECTORS)
+    with pytest.raises(Refused, match="undefined"):
+        check_credential_type(INPUTS, {"env": {"X": "{{ nonsense }}"}})
+
+
+@pytest.mark.parametrize("survey", SURVEYS, ids=lambda path: path.stem)
+def test_a_survey_is_one_that_awx_takes_and_asks_for_variables_of_its_playbook(survey: Path) -> None:
+    spec = yaml.safe_load(survey.read_text())
+    check_survey(spec)
+    assert (PROJECT / survey.name).is_file()
+    playbook = (COLLECTION / "playbooks" / survey.name).read_text()
+    roles = "".join(path.read_text() for path in (COLLECTION / "roles").glob("*/defaults/main.yml"))
+    for question in spec["spec"]:
+        assert re.search(rf"\b{question['variable']}\b", playbook + roles), question["variable"]
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    """Give the project of the collection as a git repository."""
+    target = tmp_path / "project.git"
+    subprocess.run(["cp", "-r", str(PROJECT), str(target)], check=True)
+    for command in (["init", "-q"], ["add", "."], ["-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", "x"]):
+        subprocess.run(["git", "-C", str(target), *command], check=True)
+    return target
+
+
+@pytest.fixture
+def awx() -> Iterator[Awx]:
+    with Awx() as running:
+        yield running
+
+
+def setup(awx: Awx, repository: Path, *options: str, token: str = API_TOKEN) -> Any:
+    env = environment(
+        CONTROLLER_HOST=awx.url, CONTROLLER_OAUTH_TOKEN=TOKEN, OCORE_API_TOKEN=token, OCORE_ORGANIZATION="acme"
+    )
+    variables = ["-e", f"awx_setup_project_url={repository}", "-e", "awx_setup_image=registry.example.com/ocore-ee:1"]
+    return run(
+        "ansible-playbook", "ocore.cloud.awx_setup", *variables, *options, env=env, cwd=repository.parent, timeout=200
+    )
+
+
+def test_setup_makes_everything_then_changes_nothing_then_repairs_what_was_changed(awx: Awx, repository: Path) -> None:
+    first = setup(awx, repository)
+    assert " failed=0 " in first.stdout, first.stdout
+
+    credential = awx.named("credentials", "oCore")
+    assert credential["inputs"] == {"api_token": API_TOKEN, "organization": "acme"}
+    assert awx.named("credential_types", "oCore")["injectors"] == INJECTORS
+    assert awx.named("execution_environments", "oCore")["image"] == "registry.example.com/ocore-ee:1"
+    source = awx.named("inventory_sources", "oCore")
+    assert (source["source_path"], source["credential"]) == ("ocore.yml", credential["id"])
+    templates = {item["playbook"]: item for item in awx.objects["job_templates"].values()}
+    assert set(templates) == {f"{path.stem}.yml" for path in SURVEYS}
+    for path in SURVEYS:
+        template = templates[path.name]
+        assert awx.surveys[template["id"]] == yaml.safe_load(path.read_text())
+        assert template["survey_enabled"]
+        assert awx.credentials_of[template["id"]] == [credential["id"]]
+    limited = {name for name, item in templates.items() if item["ask_limit_on_launch"]}
+    assert limited == {"control.yml", "provision_host.yml"}
+    # A play over localhost would run once per slice.
+    assert {name for name, item in templates.items() if item["ask_job_slice_count_on_launch"]} == limited
+    assert API_TOKEN not in first.stdout + "".join(awx.answers)
+
+    awx.log.clear()
+    second = setup(awx, repository)
+    assert " changed=0 " in second.stdout, second.stdout
+    assert " failed=0 " in second.stdout, second.stdout
+    assert awx.writes() == []
+
+    template = awx.named("job_templates", "oCore control")
+    awx.surveys[template["id"]]["spec"].pop()
+    awx.named("inventory_sources", "oCore")["overwrite"] = False
+    third = setup(awx, repository, "-e", "awx_setup_replace_token=true", token="ocore_k_other")
+    assert " failed=0 " in third.stdout, third.stdout
+    assert awx.surveys[template["id"]] == yaml.safe_load((AWX / "surveys/control.yml").read_text())
+    assert awx.named("inventory_sources", "oCore")["overwrite"] is True
+    assert awx.named("credentials", "oCore")["inputs"]["api_token"] == "ocore_k_other"
+
+
+@pytest.mark.parametrize("missing", ["awx_setup_project_url", "awx_setup_image", "OCORE_API_TOKEN"])
+def test_setup_says_what_is_missing_and_touches_nothing(awx: Awx, repository: Path, missing: str) -> None:
+    more = {"token": ""} if missing == "OCORE_API_TOKEN" else {}
+    result = setup(awx, repository, "-e", f"{missing}=", **more)
+    assert re.search(rf'"msg": "[^"]*{missing}[^"]*nothing was touched\."', result.stdout), result.stdout
+    assert awx.log == []

@@ -1,0 +1,381 @@
+# SPDX-FileCopyrightText: oCore collection contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The event source ocore.cloud.instances, as a coroutine and inside ansible-rulebook."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import json
+import logging
+import signal
+import subprocess
+import time
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+import yaml
+from ansible_collections.ocore.cloud.plugins.module_utils._contract import Instance
+from ansible_collections.ocore.cloud.plugins.module_utils._errors import OcoreError
+from conftest import BIN, COLLECTION, ENV_VALUE, credentials, environment
+from emulator_process import Emulator
+
+FILE = COLLECTION / "extensions/eda/plugins/event_source/instances.py"
+_SPEC = importlib.util.spec_from_file_location("instances", FILE)
+assert _SPEC is not None
+assert _SPEC.loader is not None
+_MODULE = importlib.util.module_from_spec(_SPEC)
+_SPEC.loader.exec_module(_MODULE)
+SOURCE = vars(_MODULE)
+NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+PATIENCE = 30.0
+"""Seconds until a test gives up on an event; none waits that long when all is well."""
+
+
+def instance(**fields: Any) -> Instance:
+    return Instance(**{"id": "1", "slug": "shop", "status": "running", **fields})
+
+
+def watch(score: int | None = None, days: int = 14) -> Any:
+    return SOURCE["Watch"](score, days)
+
+
+def kinds(events: list[dict[str, Any]]) -> list[str]:
+    return [event["kind"] for event in events]
+
+
+def test_first_look_tells_only_what_asks_for_attention() -> None:
+    domains = [{"domain": "shop.example.com", "ssl_expires_at": "2026-11-26T12:00:00Z"}]
+    seen = watch(80).look(
+        [
+            instance(),
+            instance(id="2", status="stopped"),
+            instance(id="3", status="failed"),
+            instance(id="4", health_score=50),
+            instance(id="5", domains=domains),
+        ],
+        NOW,
+    )
+    assert [(event["instance"]["id"], event["kind"]) for event in seen] == [
+        ("3", "status_changed"),
+        ("4", "health_score_fell"),
+        ("5", "certificate_expiring"),
+    ]
+    assert all(event["first_look"] for event in seen)
+    assert seen[2]["days_left"] == 3
+
+
+def test_nothing_is_told_twice() -> None:
+    watched = watch(80)
+    domains = [{"domain": "shop.example.com", "ssl_expires_at": "2026-11-26T12:00:00Z"}]
+    shown = {"status": "failed", "health_score": 10, "restart_count": 1, "domains": domains}
+    assert len(watched.look([instance(**shown)], NOW)) == 3
+    for hours in range(1, 100):
+        assert watched.look([instance(**shown)], NOW + timedelta(hours=hours)) == []
+
+
+def test_status_change_names_both_words_and_the_phase() -> None:
+    watched = watch()
+    watched.look([instance()], NOW)
+    (event,) = watched.look([instance(status="Provisioning_Failed")], NOW)
+    assert (event["before"], event["after"], event["phase"]) == ("running", "Provisioning_Failed", "failed")
+    assert not event["first_look"]
+
+
+def test_score_is_told_when_it_crosses_the_threshold_either_way() -> None:
+    watched = watch(80)
+    told = [kinds(watched.look([instance(health_score=score)], NOW)) for score in (95, 80, 79, 60, None, 70, 80, 90)]
+    assert told == [[], [], ["health_score_fell"], [], [], [], ["health_score_recovered"], []]
+
+
+def test_scores_are_not_told_without_a_threshold() -> None:
+    watched = watch()
+    assert [watched.look([instance(health_score=score)], NOW) for score in (95, 5)] == [[], []]
+
+
+def test_restarts_are_told_when_they_count_up() -> None:
+    watched = watch()
+    told = [watched.look([instance(restart_count=count)], NOW) for count in (3, 3, 5, None, 5, 1)]
+    assert [kinds(events) for events in told] == [[], [], ["restarted"], [], [], []]
+    assert (told[2][0]["before"], told[2][0]["after"]) == (3, 5)
+
+
+def test_certificate_is_told_again_only_after_it_was_renewed() -> None:
+    watched = watch(days=10)
+
+    def look(until: str | None, day: int) -> list[str]:
+        domains = [{"domain": "shop.example.com", "ssl_expires_at": until}]
+        return kinds(watched.look([instance(domains=domains)], NOW + timedelta(days=day)))
+
+    assert look("2026-12-10T00:00:00Z", 0) == []
+    assert look("2026-12-10T00:00:00Z", 7) == ["certificate_expiring"]
+    assert look("2026-12-10T00:00:00Z", 8) == []
+    assert look("2027-03-10T00:00:00Z", 9) == []
+    assert look("2027-03-10T00:00:00Z", 100) == ["certificate_expiring"]
+    assert look("nonsense", 101) == []
+    assert look(None, 102) == []
+
+
+def test_instances_appear_and_leave() -> None:
+    watched = watch()
+    watched.look([instance()], NOW)
+    assert kinds(watched.look([instance(), instance(id="2")], NOW)) == ["appeared"]
+    assert kinds(watched.look([instance(status="deleted"), instance(id="2")], NOW)) == ["left"]
+    assert kinds(watched.look([instance(id="2")], NOW)) == []
+
+
+def test_incomplete_list_makes_no_instance_leave() -> None:
+    watched = watch()
+    watched.look([instance(), instance(id="2")], NOW)
+    assert watched.look([instance()], NOW, complete=False) == []
+    assert watched.look([instance(), instance(id="2")], NOW) == []
+
+
+def test_events_hold_no_value_of_an_environment_variable() -> None:
+    watched = watch()
+    events = watched.look([instance(status="failed", env_vars={"DB_PASSWORD": ENV_VALUE})], NOW)
+    assert ENV_VALUE not in json.dumps(events)
+    assert events[0]["instance"]["env_vars"] == {"DB_PASSWORD": "********"}
+
+
+def test_schema_has_every_option_and_types_the_secret() -> None:
+    schema = json.loads((FILE.parent / "schemas/instances.json").read_text())
+    types = {"str": "string", "path": "string", "bool": "boolean", "int": "integer", "float": "number"}
+    assert {name: option["type"] for name, option in schema["properties"].items()} == {
+        name: types[option["type"]] for name, option in SOURCE["SPEC"].items()
+    }
+    assert {name: option.get("default") for name, option in schema["properties"].items()} == {
+        name: option.get("default") for name, option in SOURCE["SPEC"].items()
+    }
+    secret = {name for name, option in SOURCE["SPEC"].items() if option.get("no_log")}
+    assert {name for name, option in schema["properties"].items() if option.get("format") == "password"} == secret
+    assert set(yaml.safe_load(SOURCE["DOCUMENTATION"])["options"]) == set(SOURCE["SPEC"])
+
+
+def args(emulator: Emulator, **more: Any) -> dict[str, Any]:
+    return {"api_url": emulator.api_url, "api_token": emulator.token, "interval": 0.1, "retries": 0, **more}
+
+
+class Stream:
+    """The source running in this event loop."""
+
+    def __init__(self, arguments: dict[str, Any]) -> None:
+        self.queue: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self.task = asyncio.create_task(SOURCE["main"](self.queue, arguments))
+
+    async def next(self, kind: str) -> dict[str, Any]:
+        """Give the next event, which has to be of this kind."""
+        get = asyncio.create_task(self.queue.get())
+        done, _ = await asyncio.wait({get, self.task}, timeout=PATIENCE, return_when=asyncio.FIRST_COMPLETED)
+        if self.task in done:
+            self.task.result()
+        event = await asyncio.wait_for(get, PATIENCE)
+        assert event["kind"] == kind, event
+        return event
+
+    async def looks(self, emulator: Emulator, more: int) -> None:
+        """Wait for so many further requests."""
+        until = len(emulator.log("list")) + more
+        end = time.monotonic() + PATIENCE
+        while len(emulator.log("list")) < until and not self.task.done():
+            assert time.monotonic() < end, "the source looks no more"
+            await asyncio.sleep(0.05)
+
+
+def stream(arguments: dict[str, Any], test: Callable[[Stream], Awaitable[None]]) -> None:
+    """Run the source while ``test`` runs, then end it the way ansible-rulebook does."""
+
+    async def play() -> None:
+        running = Stream(arguments)
+        try:
+            await test(running)
+        finally:
+            running.task.cancel()
+            await asyncio.gather(running.task, return_exceptions=True)
+
+    asyncio.run(play())
+
+
+def test_source_tells_what_happens_on_a_real_server(emulator: Emulator) -> None:
+    first = emulator.instances()[0]
+
+    async def test(source: Stream) -> None:
+        await source.looks(emulator, 2)
+        emulator.force(first["id"], status="failed", statusMessage="out of memory")
+        event = await source.next("status_changed")
+        assert (event["instance"]["slug"], event["phase"]) == (first["slug"], "failed")
+        assert event["instance"]["status_message"] == "out of memory"
+        emulator.force(first["id"], healthScore=12)
+        assert (await source.next("health_score_fell"))["after"] == 12
+        emulator.force(first["id"], restartCount=99)
+        assert (await source.next("restarted"))["after"] == 99
+        soon = (datetime.now(UTC) + timedelta(days=3)).isoformat()
+        emulator.force(first["id"], domains=[{"domain": "shop.example.com", "sslExpiresAt": soon}])
+        assert (await source.next("certificate_expiring"))["domain"] == "shop.example.com"
+        emulator.seed(1, domains=[])
+        await source.next("appeared")
+        await source.looks(emulator, 3)
+        assert source.queue.empty()
+
+    for item in emulator.instances():
+        emulator.force(item["id"], domains=[])
+    emulator.clear_log()
+    stream(args(emulator, min_health_score=50), test)
+    assert {request["operation"] for request in emulator.log()} == {"list"}
+
+
+def test_source_tells_that_an_instance_left(emulator: Emulator) -> None:
+    gone = emulator.instances()[0]
+    for item in emulator.instances():
+        emulator.force(item["id"], domains=[])
+
+    async def test(source: Stream) -> None:
+        await source.looks(emulator, 2)
+        headers = {"Authorization": f"Bearer {emulator.token}"}
+        requests.delete(f"{emulator.api_url}/instances/{gone['id']}", headers=headers, timeout=10).raise_for_status()
+        events = []
+        while not events or events[-1]["kind"] != "left":
+            # On its way out it may be seen with the words for that.
+            events.append(await asyncio.wait_for(source.queue.get(), PATIENCE))
+        assert {event["instance"]["id"] for event in events} == {gone["id"]}
+        await source.looks(emulator, 2)
+        assert source.queue.empty()
+
+    stream(args(emulator), test)
+
+
+def test_one_request_is_made_in_an_interval(emulator: Emulator) -> None:
+    async def test(source: Stream) -> None:
+        await source.looks(emulator, 1)
+        await asyncio.sleep(1)
+
+    stream(args(emulator, interval=3600), test)
+    assert len(emulator.log()) == 1
+
+
+def test_source_waits_failures_out_and_forgets_nothing(
+    emulator: Emulator, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    pauses: list[float] = []
+    sleep = asyncio.sleep
+
+    async def quick(seconds: float) -> None:
+        pauses.append(seconds)
+        await sleep(0.02)
+
+    for item in emulator.instances():
+        emulator.force(item["id"], domains=[])
+
+    async def test(source: Stream) -> None:
+        await source.looks(emulator, 1)
+        emulator.fault("error_before", "list", count=4)
+        emulator.force(emulator.instances()[0]["id"], status="failed")
+        event = await source.next("status_changed")
+        assert (event["before"], event["phase"]) == ("running", "failed")
+
+    caplog.set_level(logging.WARNING)
+    monkeypatch.setattr(SOURCE["asyncio"], "sleep", quick)
+    stream(args(emulator, interval=10), test)
+    failing = [round(pause) for pause in pauses if pause > 10]
+    assert failing == [20, 40, 80, 160]
+    assert "The next look is in 160 seconds" in caplog.text
+    assert emulator.token not in caplog.text
+
+
+def test_expired_token_ends_the_source_with_what_to_do(emulator: Emulator) -> None:
+    token = emulator.jwt(expires_in=2)
+
+    async def test(source: Stream) -> None:
+        await asyncio.wait_for(source.task, PATIENCE)
+
+    with pytest.raises(OcoreError, match=r"expired or was revoked meanwhile\. Use an API key") as error:
+        stream(args(emulator, api_token=token), test)
+    assert token not in str(error.value)
+    assert len(emulator.log("list")) > 1
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"interval": 0}, "interval must be more than 0"),
+        ({"interval": "often"}, "interval"),
+        ({"intervall": 5}, "intervall"),
+        ({"api_token": None}, "OCORE_API_TOKEN"),
+        ({"api_url": "http://ocore.example.com"}, "unencrypted"),
+    ],
+)
+def test_bad_options_end_the_source_before_the_first_request(
+    emulator: Emulator, wrong: dict[str, Any], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OCORE_API_TOKEN", raising=False)
+
+    async def test(source: Stream) -> None:
+        await asyncio.wait_for(source.task, PATIENCE)
+
+    with pytest.raises(OcoreError, match=said):
+        stream(args(emulator, **wrong), test)
+    assert emulator.log() == []
+
+
+class Rulebook:
+    """A running ansible-rulebook; use it as a context manager."""
+
+    def __init__(self, where: Path, env: dict[str, str], rulebook: str, **variables: object) -> None:
+        (where / "inventory.yml").write_text("all: {hosts: {localhost: {ansible_connection: local}}}\n", "utf-8")
+        (where / "vars.yml").write_text(yaml.safe_dump(variables), encoding="utf-8")
+        self._output = where / "output"
+        command = [BIN / "ansible-rulebook", "--rulebook", rulebook, "-i", "inventory.yml", "--vars", "vars.yml", "-v"]
+        with self._output.open("w") as output:
+            self.process = subprocess.Popen(
+                command, cwd=where, env=environment(**env), stdin=subprocess.DEVNULL, stdout=output, stderr=output
+            )
+
+    def __enter__(self) -> Rulebook:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+            try:
+                self.process.wait(30)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+
+    def output(self) -> str:
+        return self._output.read_text()
+
+    def wait_for(self, what: Callable[[], bool]) -> None:
+        end = time.monotonic() + 120
+        while not what():
+            assert time.monotonic() < end, self.output()
+            assert self.process.poll() is None, self.output()
+            time.sleep(0.2)
+
+
+def test_rulebook_restarts_a_failed_instance_once(emulator: Emulator, tmp_path: Path) -> None:
+    with Rulebook(tmp_path, credentials(emulator), "ocore.cloud.restart_failed", ocore_interval=0.5) as rulebook:
+        rulebook.wait_for(lambda: len(emulator.log("list")) >= 2)
+        broken = emulator.instances()[2]
+        emulator.force(broken["id"], status="failed")
+        rulebook.wait_for(lambda: emulator.instance(broken["slug"])["restartCount"] > broken["restartCount"])
+        looks = len(emulator.log("list"))
+        rulebook.wait_for(lambda: len(emulator.log("list")) >= looks + 4)
+
+    assert [request["path"] for request in emulator.log("control")] == [f"/api/instances/{broken['id']}/control"]
+    assert emulator.instance(broken["slug"])["status"] == "running"
+    for secret in (emulator.token, ENV_VALUE):
+        assert secret not in rulebook.output()
+
+
+def test_rulebook_ends_with_one_sentence_when_the_token_expires(emulator: Emulator, tmp_path: Path) -> None:
+    env = credentials(emulator, token=emulator.jwt(expires_in=-5))
+    with Rulebook(tmp_path, env, "ocore.cloud.restart_failed", ocore_interval=0.5) as rulebook:
+        rulebook.process.wait(120)
+    assert "Check api_token (or OCORE_API_TOKEN): it is wrong, revoked or expired." in rulebook.output()
+    assert env["OCORE_API_TOKEN"] not in rulebook.output()

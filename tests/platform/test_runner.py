@@ -1,0 +1,303 @@
+# SPDX-FileCopyrightText: oCore collection contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The project of extensions/awx run the way AWX runs it: by ansible-runner, from a private data directory."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from conftest import BIN, ENV_VALUE, PROJECT, credentials, environment, run
+from emulator_process import Emulator
+
+
+class Job:
+    """One private data directory, laid out as AWX lays it out, and its run."""
+
+    def __init__(self, directory: Path, env: dict[str, str], inventory: dict[str, Any], **variables: object) -> None:
+        self.directory = directory
+        self._env = env
+        shutil.copytree(PROJECT, directory / "project")
+        (directory / "env").mkdir()
+        (directory / "env/envvars").write_text(json.dumps(env), encoding="utf-8")
+        (directory / "env/extravars").write_text(json.dumps(variables), encoding="utf-8")
+        (directory / "inventory").mkdir()
+        # AWX gives a job its (slice of the) inventory as a script that prints JSON.
+        script = directory / "inventory/hosts"
+        text = json.dumps(inventory)
+        script.write_text(f"#!{sys.executable}\nprint({text!r})\n", encoding="utf-8")
+        script.chmod(0o700)
+
+    def run(self, playbook: str, *options: str) -> subprocess.CompletedProcess[str]:
+        """Run a playbook of the project to its end."""
+        command = ["ansible-runner", "run", str(self.directory), "-p", playbook, "--ident", "1", *options]
+        return run(*command, env=environment(**self._env), cwd=self.directory, timeout=150)
+
+    def events(self) -> list[dict[str, Any]]:
+        """Give the job events, in order."""
+        files = (self.directory / "artifacts/1/job_events").glob("*.json")
+        return sorted((json.loads(path.read_text()) for path in files), key=lambda event: int(event["counter"]))
+
+    def stats(self) -> dict[str, dict[str, int]]:
+        """Give hosts by outcome: the event that ends the run."""
+        return dict(self.events()[-1]["event_data"])
+
+    def failures(self) -> list[str]:
+        """Give the messages of the tasks that failed."""
+        return [
+            event["event_data"]["res"].get("msg", "")
+            for event in self.events()
+            if event["event"] in ("runner_on_failed", "runner_item_on_failed")
+        ]
+
+    def text(self) -> str:
+        """Give all that the run left behind: events, output, facts.
+
+        Not what ansible-runner itself was given: env, and its record of that in the file "command", where AWX hides what
+        its credential injected.
+        """
+        kept = [path for path in (self.directory / "artifacts").rglob("*") if path.is_file() and path.name != "command"]
+        assert any(path.parent.name == "job_events" for path in kept)
+        return "\n".join(path.read_text(encoding="utf-8", errors="replace") for path in kept)
+
+
+def update_inventory(emulator: Emulator, directory: Path) -> dict[str, Any]:
+    """Give what the inventory source of the project yields, read as AWX reads it."""
+    command = ["ansible-inventory", "-i", str(PROJECT / "ocore.yml"), "--list", "--export"]
+    result = subprocess.run(
+        [str(BIN / command[0]), *command[1:]],
+        env=environment(**credentials(emulator)),
+        cwd=directory,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    return dict(json.loads(result.stdout))
+
+
+def slice_of(inventory: dict[str, Any], number: int, count: int) -> dict[str, Any]:
+    """Give one of ``count`` slices of an inventory: every ``count``-th host, as AWX cuts it."""
+    hosts = sorted(inventory["_meta"]["hostvars"])[number - 1 :: count]
+    variables = {host: inventory["_meta"]["hostvars"][host] for host in hosts}
+    return {"ocore": {"hosts": hosts}, "_meta": {"hostvars": variables}}
+
+
+def test_inventory_source_brings_no_secret_into_awx(emulator: Emulator, tmp_path: Path) -> None:
+    inventory = update_inventory(emulator, tmp_path)
+    assert len(inventory["_meta"]["hostvars"]) == 6
+    assert [request["operation"] for request in emulator.log()] == ["list"]
+    assert ENV_VALUE not in json.dumps(inventory)
+    assert emulator.token not in json.dumps(inventory)
+
+
+def test_limit_selects_instances_and_nothing_left_behind_holds_a_secret(emulator: Emulator, tmp_path: Path) -> None:
+    inventory = update_inventory(emulator, tmp_path)
+    chosen = sorted(inventory["_meta"]["hostvars"])[:2]
+    job = Job(tmp_path / "job", credentials(emulator), inventory, control_state="stopped", control_wait_interval=0.2)
+
+    result = job.run("control.yml", "--limit", ",".join(chosen), "-vvvv")
+
+    assert result.returncode == 0, result.stdout
+    assert sorted(job.stats()["changed"]) == chosen
+    stopped = sorted(i["slug"] for i in emulator.instances() if i["status"] == "stopped")
+    assert stopped == chosen
+    assert (tmp_path / "job/artifacts/1/rc").read_text() == "0"
+    for secret in (emulator.token, ENV_VALUE):
+        assert secret not in job.text()
+        assert secret not in result.stdout
+
+
+def test_environment_variables_of_the_instance_survey_stay_secret(emulator: Emulator, tmp_path: Path) -> None:
+    value = "new-pass-77ab"
+    slug = emulator.instances()[0]["slug"]
+    variables = {"instance_slug": slug, "instance_env_vars": json.dumps({"SMTP_PASSWORD": value}), "instance_name": ""}
+    job = Job(tmp_path / "job", credentials(emulator), {}, **variables)
+
+    result = job.run("instance.yml", "-vvvv")
+
+    assert result.returncode == 0, result.stdout
+    assert emulator.instance(slug)["envVars"] == {"DB_PASSWORD": ENV_VALUE, "SMTP_PASSWORD": value}
+    assert value not in job.text()
+    assert emulator.token not in job.text()
+    assert ENV_VALUE not in job.text()
+
+
+def test_fleet_and_report_templates_run_from_their_surveys(emulator: Emulator, tmp_path: Path) -> None:
+    answers = {
+        question["variable"]: question["default"]
+        for name in ("fleet", "report")
+        for question in yaml.safe_load((PROJECT / f"../surveys/{name}.yml").read_text())["spec"]
+    }
+    job = Job(tmp_path / "job", credentials(emulator), {}, **answers | {"report_directory": str(tmp_path / "report")})
+    declared = {
+        "instances": [{"slug": emulator.instances()[0]["slug"], "env_vars": {"SMTP_PASSWORD": "fleet-pass-5c1"}}]
+    }
+    (tmp_path / "job/project" / str(answers["fleet_file"])).write_text(yaml.safe_dump(declared), encoding="utf-8")
+
+    result = job.run("fleet.yml")
+    assert result.returncode == 0, result.stdout
+    assert emulator.instances()[0]["envVars"] == {"DB_PASSWORD": ENV_VALUE, "SMTP_PASSWORD": "fleet-pass-5c1"}
+    left = job.text()
+    shutil.rmtree(tmp_path / "job/artifacts")
+    result = job.run("report.yml")
+    assert result.returncode == 0, result.stdout
+    page = (tmp_path / "report/fleet-report.html").read_text()
+    for secret in (emulator.token, ENV_VALUE, "fleet-pass-5c1"):
+        assert secret not in left + job.text() + page
+
+
+def test_slices_and_concurrent_jobs_run_side_by_side(emulator: Emulator, tmp_path: Path) -> None:
+    inventory = update_inventory(emulator, tmp_path)
+    slices = [slice_of(inventory, number, 3) for number in (1, 2, 3)]
+    jobs = [
+        Job(tmp_path / f"slice{n}", credentials(emulator), part, control_state="restarted", control_wait_interval=0.2)
+        for n, part in enumerate(slices)
+    ]
+    before = {i["slug"]: i["restartCount"] for i in emulator.instances()}
+    emulator.clear_log()
+
+    with ThreadPoolExecutor(len(jobs)) as pool:
+        results = list(pool.map(lambda job: job.run("control.yml"), jobs))
+
+    assert [result.returncode for result in results] == [0, 0, 0], [result.stdout for result in results]
+    handled = [sorted(job.stats()["changed"]) for job in jobs]
+    assert handled == [sorted(part["_meta"]["hostvars"]) for part in slices]
+    # Each instance exactly once, none by two jobs.
+    assert {i["slug"]: i["restartCount"] - before[i["slug"]] for i in emulator.instances()} == dict.fromkeys(before, 1)
+    assert len(emulator.log("control")) == len(before)
+
+
+def test_two_jobs_over_the_same_instances_end_in_the_state_asked_for(emulator: Emulator, tmp_path: Path) -> None:
+    inventory = update_inventory(emulator, tmp_path)
+    jobs = [
+        Job(tmp_path / name, credentials(emulator), inventory, control_state="stopped", control_wait_interval=0.2)
+        for name in ("one", "two")
+    ]
+    with ThreadPoolExecutor(len(jobs)) as pool:
+        results = list(pool.map(lambda job: job.run("control.yml"), jobs))
+    assert {i["status"] for i in emulator.instances()} == {"stopped"}
+    assert [result.returncode for result in results] == [0, 0], [result.stdout for result in results]
+
+
+def test_fact_cache_keeps_what_a_job_learned_and_no_secret(emulator: Emulator, tmp_path: Path) -> None:
+    inventory = update_inventory(emulator, tmp_path)
+    job = Job(tmp_path / "job", credentials(emulator), inventory)
+    play = {
+        "name": "Learn the health of each instance",
+        "hosts": "ocore",
+        "gather_facts": False,
+        "tasks": [
+            {
+                "name": "Read it",
+                "ocore.cloud.ocore_instance_info": {"id": "{{ ocore_id }}", "gather": ["health"]},
+                "delegate_to": "localhost",
+                "register": "seen",
+            },
+            {
+                "name": "Keep it",
+                "ansible.builtin.set_fact": {"ocore_seen": "{{ seen.instances[0] }}", "cacheable": True},
+            },
+        ],
+    }
+    (tmp_path / "job/project/learn.yml").write_text(yaml.safe_dump([play]), encoding="utf-8")
+    (tmp_path / "job/env/settings").write_text(
+        json.dumps({"fact_cache_type": "jsonfile", "fact_cache": "fact_cache"}), encoding="utf-8"
+    )
+
+    result = job.run("learn.yml")
+
+    assert result.returncode == 0, result.stdout
+    cached = {path.name: path.read_text() for path in (tmp_path / "job/artifacts/1/fact_cache").iterdir()}
+    # Since ansible-core 2.19 the names of the files begin with the version of their format.
+    assert {name.removeprefix("s1_") for name in cached} == set(inventory["_meta"]["hostvars"])
+    assert all("ocore_seen" in text and "last_seen_at" in text for text in cached.values())
+    assert ENV_VALUE not in job.text()
+    assert emulator.token not in job.text()
+
+
+@pytest.mark.parametrize(
+    ("playbook", "variables", "said"),
+    [
+        ("control.yml", {"control_state": "restart"}, "control_state is 'restart'. It has to be"),
+        ("control.yml", {"control_state": "started", "control_serial": 0}, "control_serial is 0. It has to be a whole"),
+        (
+            "control.yml",
+            {"control_state": "started", "control_min_health_score": -1},
+            "control_min_health_score is -1. It has to be a whole number from 0 to",
+        ),
+        (
+            "control.yml",
+            {"control_state": "started", "control_max_fail_percentage": 101},
+            "control_max_fail_percentage is 101. It has to be",
+        ),
+        ("instance.yml", {"instance_slug": "x", "instance_state": "gone"}, "instance_state is 'gone'. It has to be"),
+        ("instance.yml", {"instance_slug": ""}, "Give instance_slug, instance_name or instance_id"),
+        ("instance.yml", {"instance_slug": "x", "instance_server_id": "srv1"}, "instance_server_id is 'srv1'. It has"),
+        (
+            "instance.yml",
+            {"instance_slug": "x", "instance_odoo_version": "18"},
+            "instance_odoo_version is '18'. It has",
+        ),
+        ("fleet.yml", {"fleet_file": "fleet/none.yml"}, "fleet/none.yml can't be read as YAML"),
+        (
+            "instance.yml",
+            {"instance_slug": "x", "instance_env_vars": '{"A": "k-91c3"'},
+            "instance_env_vars is no mapping",
+        ),
+    ],
+)
+def test_bad_survey_values_end_with_one_sentence_before_anything_is_touched(
+    emulator: Emulator, tmp_path: Path, playbook: str, variables: dict[str, object], said: str
+) -> None:
+    hosts = {"ocore": {"hosts": ["a", "b"]}, "_meta": {"hostvars": {"a": {"ocore_id": "1"}, "b": {"ocore_id": "2"}}}}
+    job = Job(tmp_path / "job", credentials(emulator), hosts, **variables)
+
+    result = job.run(playbook)
+
+    assert result.returncode != 0
+    sentences = [message for message in job.failures() if message.endswith("nothing was touched.")]
+    assert len(set(sentences)) == 1, job.failures()
+    assert said in sentences[0]
+    assert emulator.log() == []
+    assert "Traceback" not in result.stdout
+    assert "k-91c3" not in result.stdout
+
+
+def test_expired_token_fails_the_job_with_what_to_do(emulator: Emulator, tmp_path: Path) -> None:
+    inventory = update_inventory(emulator, tmp_path)
+    env = credentials(emulator, token=emulator.jwt(expires_in=-5))
+    job = Job(tmp_path / "job", env, inventory, control_state="stopped")
+
+    result = job.run("control.yml")
+
+    assert result.returncode != 0
+    assert "wrong, revoked or expired" in " ".join(job.failures())
+    assert env["OCORE_API_TOKEN"] not in job.text()
+
+
+def test_navigator_runs_the_playbook_and_its_artifact_holds_no_secret(emulator: Emulator, tmp_path: Path) -> None:
+    artifact = tmp_path / "artifact.json"
+    command = [
+        "ansible-navigator",
+        *("run", str(PROJECT / "control.yml"), "-i", str(PROJECT / "ocore.yml")),
+        *("-e", "control_state=stopped", "-e", "control_wait_interval=0.2"),
+        *("--mode", "stdout", "--ee", "false", "--playbook-artifact-enable", "true"),
+        *("--playbook-artifact-save-as", str(artifact), "--log-file", str(tmp_path / "navigator.log"), "-vvvv"),
+    ]
+    result = run(*command, env=environment(**credentials(emulator)), cwd=tmp_path, timeout=150)
+
+    assert result.returncode == 0, result.stdout
+    assert {i["status"] for i in emulator.instances()} == {"stopped"}
+    assert json.loads(artifact.read_text())["status"] == "successful"
+    left = result.stdout + artifact.read_text() + (tmp_path / "navigator.log").read_text()
+    for secret in (emulator.token, ENV_VALUE):
+        assert secret not in left
