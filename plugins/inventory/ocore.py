@@ -1,4 +1,5 @@
 # SPDX-FileCopyrightText: oCore collection contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 from __future__ import annotations
@@ -466,11 +467,11 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):  # type: i
 
     def _warn_of_renamed(self, renamed: Sequence[tuple[str, str]]) -> None:
         if renamed:
-            wanted = sorted({name for name, _ in renamed})
+            wanted = sorted({wanted for wanted, _name in renamed})
             more = f" and {len(wanted) - SHOWN} more" if len(wanted) > SHOWN else ""
             self.display.warning(
-                f"{len(renamed)} hosts have the id of their instance in their name, such as {min(name for _, name in renamed)}, "
-                f"because several share a name or it is reserved: {', '.join(wanted[:SHOWN])}{more}. Names that are unique "
+                f"{len(renamed)} hosts have the id of their instance in their name, such as "
+                f"{min(name for _wanted, name in renamed)}, because several share a name or it is reserved: {', '.join(wanted[:SHOWN])}{more}. Names that are unique "
                 "in the organization come from slug or id in hostnames."
             )
 

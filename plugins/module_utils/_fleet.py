@@ -280,7 +280,8 @@ def foresee(items: Iterable[Item]) -> None:
 def _steps(item: Item) -> Steps[None]:
     """Do all that is to be done to one instance."""
     task = item.task
-    assert item.draft is not None
+    if item.draft is None:
+        raise AssertionError("item.draft is set at this point")
     if item.draft.plan.actions or phase(item.draft.current) is not Phase.READY:
         # Only what oCore says about these is ever shown, and that may quote a value.
         task.client.scrub.add(_instance.wanted_fields(task.options).get("env_vars", {}).values())
@@ -352,7 +353,8 @@ class _Crew:
         if self._closed and not begun:
             item.skipped = True
             return
-        assert item.steps is not None
+        if item.steps is None:
+            raise AssertionError("item.steps is set at this point")
         try:
             while True:
                 wait = item.steps.send(found)
@@ -400,7 +402,8 @@ class _Crew:
         still: list[Item] = []
         for item in self._waiting:
             try:
-                assert item.wait is not None
+                if item.wait is None:
+                    raise AssertionError("item.wait is set at this point")
                 now = self._look(item.wait, listing)
                 item.task.instance = now or item.task.instance
                 if item.wait.done(now, self._task.clock.elapsed() - item.since):
@@ -428,7 +431,8 @@ class _Crew:
         self._closed = True
         for item in self._waiting:
             wait = item.wait
-            assert wait is not None
+            if wait is None:
+                raise AssertionError("wait is set at this point")
             last = item.task.instance or wait.last
             self._fail(item, timed_out(self._task.clock, wait.title(), last, self._trouble, wait.advice))
         self._waiting = []

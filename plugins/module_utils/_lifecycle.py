@@ -16,7 +16,7 @@ import math
 import time
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Optional, TypeVar
 
 from ansible_collections.ocore.cloud.plugins.module_utils._contract import Instance
 from ansible_collections.ocore.cloud.plugins.module_utils._errors import OcoreError
@@ -184,7 +184,7 @@ T = TypeVar("T")
 
 #: Work on one instance that says when it has to wait, and is sent the instance as ``done`` accepted it. How it is waited
 #: for is the caller's business: one instance is read by itself, a fleet with one request for all.
-Steps = Generator[Wait, Instance | None, T]
+Steps = Generator[Wait, Optional[Instance], T]  # noqa: UP045 - pylint reads it as an expression
 
 
 def wait_for(

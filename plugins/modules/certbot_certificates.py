@@ -304,11 +304,12 @@ def differences(
 class _Connection(http.client.HTTPConnection):
     """An HTTP connection to a fixed address, whatever the name in the URL."""
 
-    address: tuple[str, int] | None = None
+    fixed_host = ""
+    fixed_port = 0
 
     def connect(self) -> None:
-        if self.address:
-            self.host, self.port = self.address
+        if self.fixed_host:
+            self.host, self.port = self.fixed_host, self.fixed_port
         super().connect()
 
 
@@ -316,11 +317,12 @@ def _opener(address: tuple[str, int] | None) -> urllib.request.OpenerDirector:
     class Connection(_Connection):
         pass
 
-    Connection.address = address
+    if address:
+        Connection.fixed_host, Connection.fixed_port = address
 
     class Handler(urllib.request.HTTPHandler):
-        def http_open(self, request: urllib.request.Request) -> http.client.HTTPResponse:
-            return self.do_open(Connection, request)
+        def http_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
+            return self.do_open(Connection, req)
 
     # As the CA does it: no proxy, redirects are followed, and a certificate behind a redirect may be any.
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

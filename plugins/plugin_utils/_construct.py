@@ -187,7 +187,7 @@ def path_of(node: nodes.Node | None) -> Path | None:
         return None
     elif _is_plain_text(node.arg.value):
         step = f"={node.arg.value}"
-    elif type(node.arg.value) is int:
+    elif isinstance(node.arg.value, int) and not isinstance(node.arg.value, bool):
         step = node.arg.value
     else:
         return None

@@ -92,7 +92,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as name:
         for count in (1, 50):
             run(arguments.inventory, arguments.host, count, Path(name))
-            runs = [run(arguments.inventory, arguments.host, count, Path(name)) for _ in range(arguments.repeat)]
+            runs = [run(arguments.inventory, arguments.host, count, Path(name)) for _time in range(arguments.repeat)]
             if any(item["changed"] for item in runs):
                 sys.exit(f"The host doesn't converge with {count} instances: {runs}")
             figures[count] = {"seconds": statistics.median(item["seconds"] for item in runs), "tasks": runs[0]["tasks"]}

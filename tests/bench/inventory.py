@@ -123,7 +123,7 @@ def measure(count: int, repeat: int, what: str, work: Path) -> list[dict[str, An
             variants["hetzner.hcloud"] = (peer, base)
         inventory(ours, "--list", listed, base | cache)
         times: dict[str, list[tuple[float, float]]] = {name: [] for name in variants}
-        for _ in range(repeat):
+        for _time in range(repeat):
             for name, (source, environment) in variants.items():
                 times[name].append(inventory(source, what, work / "output", environment))
     rows = [

@@ -157,7 +157,7 @@ def check_credential_type(inputs: dict[str, Any], injectors: dict[str, Any]) -> 
         raise Refused(inputs="field IDs must be unique, and not tower")
     for field in fields:
         kind = {"string": str, "boolean": bool}[field.setdefault("type", "string")]
-        if "default" in field and type(field["default"]) is not kind:
+        if "default" in field and type(field["default"]) is not kind:  # pylint: disable=unidiomatic-typecheck
             raise Refused(inputs=f"{field['default']} is not a {field['type']}")
         if kind is bool and {"choices", "multiline", "format", "secret"} & set(field):
             raise Refused(inputs=f"{field['id']}: not allowed for a boolean")
@@ -180,7 +180,7 @@ def check_credential(inputs: dict[str, Any], kind: dict[str, Any]) -> None:
     for name, value in inputs.items():
         if name not in fields:
             raise Refused(inputs=f"Additional properties are not allowed ('{name}' was unexpected)")
-        if type(value) is not {"string": str, "boolean": bool}[fields[name]["type"]]:
+        if type(value) is not {"string": str, "boolean": bool}[fields[name]["type"]]:  # pylint: disable=unidiomatic-typecheck
             raise Refused(inputs={name: f"{value!r} is not of type {fields[name]['type']}"})
         if fields[name].get("format") == "url" and not re.match(r"\w+://\w", value):
             raise Refused(inputs={name: "Invalid URL"})

@@ -171,7 +171,7 @@ class Stream:
     async def next(self, kind: str) -> dict[str, Any]:
         """Give the next event, which has to be of this kind."""
         get = asyncio.create_task(self.queue.get())
-        done, _ = await asyncio.wait({get, self.task}, timeout=PATIENCE, return_when=asyncio.FIRST_COMPLETED)
+        done, _pending = await asyncio.wait({get, self.task}, timeout=PATIENCE, return_when=asyncio.FIRST_COMPLETED)
         if self.task in done:
             self.task.result()
         event = await asyncio.wait_for(get, PATIENCE)

@@ -114,7 +114,7 @@ TYPES = {str: {"str"}, bool: {"bool"}, int: {"int", "float"}, float: {"int", "fl
 def kinds(annotation: Any) -> set[str]:
     """Give the words that documentation may use for a field's type."""
     if typing.get_origin(annotation) in (types.UnionType, typing.Union):
-        return set().union(*(kinds(part) for part in typing.get_args(annotation) if part is not type(None)))
+        return set().union(*(kinds(part) for part in typing.get_args(annotation) if part is not type(None)))  # pylint: disable=unidiomatic-typecheck
     return TYPES[typing.get_origin(annotation) or annotation]
 
 

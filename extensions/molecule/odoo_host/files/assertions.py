@@ -253,14 +253,14 @@ class Abuse(unittest.TestCase):
 
     def test_login_burst_gets_429_and_gets_do_not(self) -> None:
         name = "solo.example.test"
-        posts = [ask(name, "/web/login", method="POST", body="x", source=self.source)[0].status for _ in range(20)]
+        posts = [ask(name, "/web/login", method="POST", body="x", source=self.source)[0].status for _time in range(20)]
         self.assertEqual(set(posts), {200, 429})
         self.assertEqual(posts[:11], [200] * 11)
-        gets = [ask(name, "/web/login", source=self.source)[0].status for _ in range(20)]
+        gets = [ask(name, "/web/login", source=self.source)[0].status for _time in range(20)]
         self.assertEqual(set(gets), {200})
 
     def test_the_limit_of_one_instance_is_not_that_of_another(self) -> None:
-        for _ in range(20):
+        for _time in range(20):
             ask("solo.example.test", "/web/login", method="POST", body="x", source=self.source)
         answer, _text = ask("crm.example.test", "/web/login", method="POST", body="x", source=self.source)
         self.assertEqual(answer.status, 200)
@@ -335,7 +335,7 @@ def load(name: str, flag: str) -> None:
                     errors.append(problem)
             time.sleep(0.01)
 
-    threads = [threading.Thread(target=client) for _ in range(4)]
+    threads = [threading.Thread(target=client) for _time in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -120,9 +120,9 @@ def test_arguments_reach_the_operation_as_plain_types(monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(_in_process, "run", run)
     tagged = trust_as_template("shop")
-    assert type(tagged) is not str
+    assert type(tagged) is not str  # pylint: disable=unidiomatic-typecheck
     action(args={"slug": tagged, "api_token": "ocore_t", "env_vars": {tagged: tagged}})._run_here({})
-    assert type(given["slug"]) is str
+    assert type(given["slug"]) is str  # pylint: disable=unidiomatic-typecheck
     assert [type(part) for pair in given["env_vars"].items() for part in pair] == [str, str]
 
 

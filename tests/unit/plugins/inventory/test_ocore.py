@@ -84,7 +84,7 @@ class Api:
         shown = [i for i in self.instances if not isinstance(i, dict) or server in (None, i.get("serverId"))]
         return 200, {"instances": shown, "total": len(shown) if self.total is None else self.total}
 
-    def _handler(api) -> type[BaseHTTPRequestHandler]:  # noqa: N805
+    def _handler(api) -> type[BaseHTTPRequestHandler]:  # noqa: N805 # pylint: disable=no-self-argument
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
@@ -168,7 +168,8 @@ def failure(parse: Parse, *args: Any, **options: Any) -> str:
     with pytest.raises(AnsibleError) as caught:
         parse(*args, **options)
     assert (sorted(inventory.hosts), sorted(inventory.groups)) == before
-    if type(caught.value) is AnsibleParserError:  # others are ansible-core's, about the type of an option
+    # Others are ansible-core's, about the type of an option.
+    if type(caught.value) is AnsibleParserError:  # pylint: disable=unidiomatic-typecheck
         assert caught.value.__cause__ is None, "users would see a chain of errors"
     text = str(caught.value)
     assert TOKEN not in text
@@ -610,7 +611,7 @@ def test_the_cache_serves_while_the_api_is_away(parse: Parse, api: Api, cached: 
 
 def test_what_comes_from_the_cache_is_no_template_either(parse: Parse, api: Api, cached: dict[str, Any]) -> None:
     api.instances = [instance(1, name="{{ 7 * 7 }}")]
-    for _ in range(2):
+    for _time in range(2):
         host = parse(**cached, compose={"copy": "ocore_name"}).hosts["shop-1"]
         assert host.vars["copy"] == "{{ 7 * 7 }}"
         assert not is_trusted_as_template(host.vars["ocore_name"])
