@@ -471,7 +471,8 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):  # type: i
             more = f" and {len(wanted) - SHOWN} more" if len(wanted) > SHOWN else ""
             self.display.warning(
                 f"{len(renamed)} hosts have the id of their instance in their name, such as "
-                f"{min(name for _wanted, name in renamed)}, because several share a name or it is reserved: {', '.join(wanted[:SHOWN])}{more}. Names that are unique "
+                f"{min(name for _wanted, name in renamed)}, because several share a name or it is "
+                f"reserved: {', '.join(wanted[:SHOWN])}{more}. Names that are unique "
                 "in the organization come from slug or id in hostnames."
             )
 
