@@ -102,8 +102,8 @@ def test_scores_are_not_told_without_a_threshold() -> None:
 
 def test_restarts_are_told_when_they_count_up() -> None:
     watched = watch()
-    told = [watched.look([instance(restart_count=count)], NOW) for count in (3, 3, 5, None, 5, 1)]
-    assert [kinds(events) for events in told] == [[], [], ["restarted"], [], [], []]
+    told = [watched.look([instance(restart_count=count)], NOW) for count in (3, 3, 5, None, 6, 1)]
+    assert [kinds(events) for events in told] == [[], [], ["restarted"], [], ["restarted"], []]
     assert (told[2][0]["before"], told[2][0]["after"]) == (3, 5)
 
 
