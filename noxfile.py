@@ -28,7 +28,7 @@ MATRIX = [
 PRE_RELEASES = {"2.22": "2.22.0rc1"}
 RUNTIME = ["-r", "meta/ee-requirements.txt"]
 
-nox.options.sessions = ["lint", "docs_lint", "docs", "sanity", "contract", "render", "report", "tests", "build"]
+nox.options.sessions = ["lint", "docs_lint", "docs", "sanity", "contract", "render", "tests", "report", "build"]
 nox.options.default_venv_backend = "venv"
 nox.options.reuse_existing_virtualenvs = True
 nox.options.error_on_missing_interpreters = False
@@ -185,14 +185,24 @@ def report(session: nox.Session) -> None:
 @nox.session
 @nox.parametrize("python,core", MATRIX)
 def tests(session: nox.Session, core: str) -> None:
-    """Run the unit tests and the integration targets with one interpreter and one ansible-core."""
+    """Run the unit tests and the integration targets with one interpreter and one ansible-core.
+
+    The targets run inside the Ansible worker, and with one ansible-core as modules too, which takes longer; that both give
+    the same is tested with all of them (``test_parity.py``).
+    """
     session.install(
         *_core(core), *RUNTIME, "-r", "tests/unit/requirements.txt", "-r", "tests/emulator/requirements.txt"
     )
     env = {"ANSIBLE_COLLECTIONS_PATH": _link(), "COVERAGE_FILE": str(BUILD / f"coverage-{core}")}
-    session.run("pytest", "-q", "--cov", "--cov-report=term", *session.posargs, env=env)
+    session.run(
+        "pytest", "-q", "-n", "auto", "--dist", "loadfile", "--cov", "--cov-report=term", *session.posargs, env=env
+    )
     if not session.posargs:
-        _ansible_test(session, _tree(f"integration-{core}"), "integration")
+        tree = _tree(f"integration-{core}")
+        for in_process in ("true", "false") if core == "2.21" else ("true",):
+            config = tree / "tests/integration/integration_config.yml"
+            config.write_text(f"---\nocore_in_process: {in_process}\n", encoding="utf-8")
+            _ansible_test(session, tree, "integration")
 
 
 @nox.session

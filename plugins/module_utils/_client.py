@@ -292,8 +292,13 @@ class Client:
         """Read an instance whose id is known from the request, and take its env values for secrets."""
         if isinstance(raw, dict) and not raw.get("id"):
             raw = {**raw, "id": instance_id}
-        instance = parse(Instance, raw, self._warn)
+        return self.learn(parse(Instance, raw, self._warn))
+
+    def learn(self, instance: Instance) -> Instance:
+        """Take the env values of an instance for secrets, and take all known ones out of its status message."""
         self.scrub.add(instance.secrets())
+        if instance.status_message:
+            instance.status_message = self.scrub(instance.status_message)
         return instance
 
     def _read_about(self, instance: Instance, what: str) -> Any:

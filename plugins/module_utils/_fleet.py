@@ -107,7 +107,7 @@ class Item:
             "actions": task.actions,
             "purged": self.purged,
             "instance": record,
-            "error": {"msg": task.client.scrub(self.error.message), **self.error.details()} if self.error else None,
+            "error": {"msg": self.error.message, **self.error.details()} if self.error else None,
         }
 
 
@@ -281,9 +281,11 @@ def _steps(item: Item) -> Steps[None]:
     """Do all that is to be done to one instance."""
     task = item.task
     assert item.draft is not None
-    # Only what is worked on can be quoted by an answer of oCore.
-    task.client.scrub.add(_instance.wanted_fields(task.options).get("env_vars", {}).values())
-    task.client.scrub.add(task.instance.secrets() if task.instance else ())
+    if item.draft.plan.actions or phase(item.draft.current) is not Phase.READY:
+        # Only what oCore says about these is ever shown, and that may quote a value.
+        task.client.scrub.add(_instance.wanted_fields(task.options).get("env_vars", {}).values())
+        if task.instance is not None:
+            task.client.learn(task.instance)
     yield from _instance.apply(task, item.draft)
     current = task.instance
     if current is None or not item.power or task.options["state"] == "absent":
@@ -416,7 +418,7 @@ class _Crew:
     def _look(self, wait: Wait, listing: Listing) -> Instance | None:
         found = listing.having("id", wait.instance.id)
         if found:
-            return found[0]
+            return self._task.client.learn(found[0])
         if wait.until_gone and not listing.incomplete:
             return None
         # Not listed: that may mean gone, but only oCore's answer about the instance itself proves it.

@@ -62,8 +62,8 @@ def find(client: Client, options: Mapping[str, Any]) -> Match:
             return Match(None, found)
         return Match(None if state is Phase.GONE else found)
     match = find_in(client.list(), options)
-    for instance in (match.instance, match.leaving):
-        client.scrub.add(instance.secrets() if instance else ())
+    for instance in filter(None, (match.instance, match.leaving)):
+        client.learn(instance)
     return match
 
 

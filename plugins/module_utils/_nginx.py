@@ -95,7 +95,7 @@ def pid_file(main_text: str, arguments: dict[str, str]) -> str:
 
 
 def workers(master: int, proc: str = "/proc") -> set[int]:
-    """Process ids of the children of ``master``."""
+    """Process ids of the children of ``master``, but for those that only finish what they have begun."""
     found = set()
     for entry in os.listdir(proc):
         if not entry.isdigit():
@@ -104,9 +104,11 @@ def workers(master: int, proc: str = "/proc") -> set[int]:
             with open(os.path.join(proc, entry, "stat"), encoding="utf-8", errors="replace") as handle:
                 # The command name is in parentheses and may hold blanks: the parent id is the second field behind it.
                 fields = handle.read().rpartition(")")[2].split()
+            with open(os.path.join(proc, entry, "cmdline"), "rb") as handle:
+                leaving = b"shutting down" in handle.read()
         except OSError:
             continue
-        if len(fields) > 1 and fields[1] == str(master):
+        if len(fields) > 1 and fields[1] == str(master) and not leaving:
             found.add(int(entry))
     return found
 

@@ -323,7 +323,7 @@ def _opener(address: tuple[str, int] | None) -> urllib.request.OpenerDirector:
             return self.do_open(Connection, request)
 
     # As the CA does it: no proxy, redirects are followed, and a certificate behind a redirect may be any.
-    context = ssl.create_default_context()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     return urllib.request.build_opener(
@@ -390,7 +390,13 @@ class Reconciler:
 
     def owned(self) -> set[str]:
         text = self._text(OWNERSHIP_FILE)
-        return {str(name) for name in json.loads(text)["certificates"]} if text else set()
+        try:
+            return {str(name) for name in json.loads(text)["certificates"]} if text else set()
+        except (ValueError, KeyError, TypeError) as error:
+            path = os.path.join(self.config_dir, OWNERSHIP_FILE)
+            raise ValueError(
+                f"{path} is damaged. Remove it: the certificates in the list are taken up again, others are never purged"
+            ) from error
 
     def write_owned(self, names: set[str]) -> None:
         text = json.dumps({"comment": MARK, "certificates": sorted(names)}, indent=2) + "\n"

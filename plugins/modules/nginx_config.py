@@ -14,7 +14,7 @@ description:
   - Tests the new content with C(nginx -t) inside the host's real configuration before it replaces anything.
   - Reloads a running nginx and waits until it really works with the new configuration, that is until the master
     process has started new
-    workers. When it hasn't, the old file is put back and the task fails.
+    workers and the old ones accept nothing more. When it hasn't, the old file is put back and the task fails.
   - Makes sure that nginx serves the certificates that are on disk, and reloads it once where it still serves an older
     one.
 author:
@@ -242,19 +242,26 @@ class NginxConfig:
         self.module.atomic_move(path, dest)
 
     def replace(self) -> None:
-        for path in self.disable:
-            away = os.path.join(os.path.dirname(self.params["main"]), "ocore-disabled-" + os.path.basename(path))
-            os.rename(path, away)
-            self.moved[path] = away
-        self._write(self.params["content"])
+        try:
+            for path in self.disable:
+                away = os.path.join(os.path.dirname(self.params["main"]), "ocore-disabled-" + os.path.basename(path))
+                os.rename(path, away)
+                self.moved[path] = away
+            self._write(self.params["content"])
+        except OSError:
+            self.move_back()
+            raise
+
+    def move_back(self) -> None:
+        for path, away in self.moved.items():
+            os.rename(away, path)
 
     def put_back(self) -> None:
         if self.old is None:
             os.unlink(self.params["dest"])
         else:
             self._write(self.old)
-        for path, away in self.moved.items():
-            os.rename(away, path)
+        self.move_back()
 
     # -- reload ----------------------------------------------------------------------------------------------
 
@@ -270,7 +277,9 @@ class NginxConfig:
             return f"'{' '.join(command)}' ended with {rc}: {(out + err).strip()}"
         deadline = time.monotonic() + self.params["reload_timeout"]
         while time.monotonic() < deadline:
-            if workers(master) - before:
+            now = workers(master)
+            # New ones are there before the old ones stop accepting: both must have happened.
+            if now and not now & before:
                 return None
             time.sleep(0.05)
         return (

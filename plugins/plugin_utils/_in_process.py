@@ -40,6 +40,11 @@ SWITCH = "ocore_in_process"
 _PROFILE = "legacy"
 """How ansible-core exchanges JSON with a module that asks for nothing special, as ours do."""
 
+# Looked up here, in the main process, since it costs an import.
+_ARGUMENTS_ENCODER = get_module_encoder(_PROFILE, Direction.CONTROLLER_TO_MODULE)
+_ARGUMENTS_DECODER = get_module_decoder(_PROFILE, Direction.CONTROLLER_TO_MODULE)
+_RESULT_ENCODER = get_module_encoder(_PROFILE, Direction.MODULE_TO_CONTROLLER)
+
 
 class InProcessAction(NormalAction):  # type: ignore[misc]
     """Runs ``operation`` here when the module would run on the controller with the same Python, else runs the module."""
@@ -82,10 +87,7 @@ class InProcessAction(NormalAction):  # type: ignore[misc]
         warnings: list[str] = []
         # What comes out of templates are subclasses of str and int that know where they come from. The module gets plain
         # ones, by way of JSON.
-        arguments = json.loads(
-            json.dumps(self._task.args, cls=get_module_encoder(_PROFILE, Direction.CONTROLLER_TO_MODULE)),
-            cls=get_module_decoder(_PROFILE, Direction.CONTROLLER_TO_MODULE),
-        )
+        arguments = json.loads(json.dumps(self._task.args, cls=_ARGUMENTS_ENCODER), cls=_ARGUMENTS_DECODER)
         checked = ModuleArgumentSpecValidator(self.operation.spec, **self.operation.rules).validate(arguments)
         options = checked.validated_parameters
         if checked.error_messages:
@@ -119,7 +121,7 @@ class InProcessAction(NormalAction):  # type: ignore[misc]
 
     def _as_from_module(self, result: Mapping[str, Any]) -> dict[str, Any]:
         """Have ansible-core take the result as it takes a module's: as untrusted, and with the same words for errors."""
-        text = json.dumps(result, cls=get_module_encoder(_PROFILE, Direction.MODULE_TO_CONTROLLER))
+        text = json.dumps(result, cls=_RESULT_ENCODER)
         taken = self._parse_returned_data({"stdout": text, "stderr": "", "rc": 0}, _PROFILE)
         if isinstance(taken, dict):  # up to ansible-core 2.20
             return taken

@@ -25,7 +25,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -58,7 +58,10 @@ class Figure:
 
 @dataclass
 class Run:
+    """One run of ansible-playbook with its workers: time on the wall and of the processor, memory of the largest process."""
+
     seconds: float
+    cpu: float
     peak_mib: float
 
 
@@ -112,7 +115,7 @@ class Bench:
                 output.seek(0)
                 raise RuntimeError(output.read().decode()[-3000:])
         scale = 1024 * 1024 if sys.platform == "darwin" else 1024
-        return Run(seconds, usage.ru_maxrss / scale)
+        return Run(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / scale)
 
     def compare(self, runs: dict[str, Callable[[], Run]]) -> dict[str, Run]:
         """Run each of them several times, by turns; give the medians."""
@@ -121,7 +124,7 @@ class Bench:
             for name, run in runs.items():
                 seen[name].append(run())
         return {
-            name: Run(statistics.median(r.seconds for r in done), statistics.median(r.peak_mib for r in done))
+            name: Run(*(statistics.median(values) for values in zip(*(astuple(run) for run in done), strict=True)))
             for name, done in seen.items()
         }
 
@@ -245,10 +248,12 @@ def noops(bench: Bench) -> list[Figure]:
                 runs[name] = lambda task={**task, **extra}, hosts=hosts: bench.play(  # type: ignore[misc]
                     task, hosts=hosts, variables=local, environment=reach(emulator)
                 )
-            took = {name: run.seconds for name, run in bench.compare(runs).items()}
+            done = bench.compare(runs)
+            took = {name: run.seconds for name, run in done.items()}
             each = {name: (took[name] - took["empty"]) / count for name in tasks}
-            note = f"{title}; the empty playbook takes {took['empty']:.2f} s"
-            figures += [Figure(f"no-op, {name}, {title}", took[name], "s", None, note) for name in tasks]
+            figures += [
+                Figure(f"no-op, {name}, {title}", took[name], "s", None, f"CPU {done[name].cpu:.2f} s") for name in runs
+            ]
             figures += [
                 Figure(f"no-op, {name}, {title}, each", 1000 * each[name], "ms", None, "above empty") for name in tasks
             ]
@@ -258,6 +263,8 @@ def noops(bench: Bench) -> list[Figure]:
             ]
             whole = took["ours in the worker"] / took["debug"]
             ratios.append(("in the worker / debug, whole playbook", whole, 1.5 if hosts == "all" else None))
+            cpu = done["ours in the worker"].cpu / done["debug"].cpu
+            ratios.append(("in the worker / debug, whole playbook, CPU", cpu, None))
             figures += [Figure(f"no-op {what}, {title}", value, "", limit) for what, value, limit in ratios]
     return figures
 
@@ -298,7 +305,13 @@ def fleets(bench: Bench, sizes: list[int], creations: int) -> list[Figure]:
             bench.play(task, variables=variables, environment=reach(emulator))
             above[size] = took["fleet"].seconds - took["empty"].seconds
             figures += [
-                Figure(f"fleet no-op of {size:,}, above empty", above[size], "s", 1.5 if size == 1000 else None),
+                Figure(
+                    f"fleet no-op of {size:,}, above empty",
+                    above[size],
+                    "s",
+                    1.5 if size == 1000 else None,
+                    f"CPU {took['fleet'].cpu - took['empty'].cpu:.2f} s",
+                ),
                 Figure(f"fleet no-op of {size:,}, requests", len(emulator.log()), "", 1),
                 Figure(f"fleet no-op of {size:,}, peak memory", took["fleet"].peak_mib, "MiB"),
             ]

@@ -148,7 +148,7 @@ def test_file_that_is_not_a_report_is_not_overwritten(ocore: Emulator, tmp_path:
 def test_refused_token_leaves_the_last_report(ocore: Emulator, tmp_path: Path) -> None:
     assert run(ocore, tmp_path).ok
     before = read(tmp_path)
-    ocore.fault("status", "list", status=401)
+    ocore.fault("error_before", "list", status=401)
     done = run(ocore, tmp_path)
     ocore.clear_faults()
     assert not done.ok

@@ -87,7 +87,8 @@
   form.hidden = false;
   form.addEventListener("submit", (event) => event.preventDefault());
   form.addEventListener("input", filter);
-  form.addEventListener("reset", () => setTimeout(filter));
+  const clear = () => { form.reset(); filter(); };
+  form.querySelector("[type=reset]").addEventListener("click", (event) => { event.preventDefault(); clear(); });
   filter();
 
   document.addEventListener("click", (event) => {
@@ -102,7 +103,7 @@
     const row = /^#i\d+$/.test(link.hash) && get(link.hash.slice(1));
     if (!row) return;
     // A link leads to its row whatever is filtered, and shows what is inside.
-    if (row.hidden) { form.reset(); filter(); }
+    if (row.hidden) clear();
     row.querySelector("details").open = true;
     row.focus({ preventScroll: true });
   });

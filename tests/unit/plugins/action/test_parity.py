@@ -21,6 +21,7 @@ FILES = Path(__file__).parent / "files"
 SHOP = {"name": "Shop", "slug": "shop", "server_id": "{{ server_id }}", "wait_interval": 0.1}
 FLEET = {
     "wait_interval": 0.1,
+    "max_parallel": 1,  # the order of creation decides on the ports
     "defaults": {"server_id": "{{ server_id }}", "env_vars": {"PASSWORD": "{{ from_template }}"}},
     "instances": [{"name": "North", "slug": "north"}, {"name": "South", "slug": "south", "power": "stopped"}],
 }

@@ -570,6 +570,15 @@ def test_variables_of_other_sources_can_be_used(parse: Parse) -> None:
     )
 
 
+def test_an_answer_about_one_host_is_not_taken_for_another(parse: Parse) -> None:
+    inventory = InventoryData()
+    for host, owner in (("shop-1", "team-a"), ("shop-2", "team-b")):
+        inventory.add_host(host)
+        inventory.set_variable(host, "owner", owner)
+    parse(into=inventory, groups={"ours": "owner == 'team-a'"})
+    assert members(inventory, "ours") == ["shop-1"]
+
+
 def test_extra_variables_can_be_used(parse: Parse, monkeypatch: pytest.MonkeyPatch) -> None:
     given = {"stage": "eu", "ocore_status": trusted("{{ stage }}")}
     monkeypatch.setattr("ansible.plugins.inventory.load_extra_vars", lambda _loader: given)

@@ -63,10 +63,18 @@ def test_warnings_come_once_and_without_secrets() -> None:
     assert play(operation(execute), URL, **options()).warnings == [f"odd: {MASK}"]
 
 
+def test_an_env_value_makes_no_holes_in_our_own_words() -> None:
+    def execute(task: Task) -> None:
+        task.client.scrub.add(["shop"])
+        raise OcoreError("Instance shop (1) failed.")
+
+    assert play(operation(execute), URL, **options())["msg"] == "Instance shop (1) failed."
+
+
 def test_a_status_message_of_the_record_holds_no_secret() -> None:
     def execute(task: Task) -> None:
         task.client.scrub.add(["planted-value"])
-        task.instance = instance(statusMessage="refused planted-value")
+        task.instance = task.client.learn(instance(statusMessage="refused planted-value"))
 
     result = play(operation(execute), URL, **options())
     assert result["instance"]["status_message"] == f"refused {MASK}"

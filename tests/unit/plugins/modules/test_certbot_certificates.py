@@ -283,6 +283,15 @@ def test_purge_deletes_only_what_was_managed_before(host: Host) -> None:
     assert host.run(wanted("shop", "a.example.com"), purge=True)["changed"] is False
 
 
+def test_a_damaged_list_of_managed_certificates_purges_nothing(host: Host) -> None:
+    host.run(wanted("shop", "a.example.com"))
+    for damage in ("{", "[]", "{}"):
+        (host.config / "ocore-certificates.json").write_text(damage)
+        result = host.run(purge=True)
+        assert "ocore-certificates.json is damaged. Remove it" in result["msg"]
+        assert (host.config / "live" / "shop").is_dir()
+
+
 def test_an_entry_without_domains_keeps_its_certificate(host: Host) -> None:
     host.run(wanted("shop", "a.example.com"))
     host.orders()

@@ -168,6 +168,20 @@ def test_the_default_site_is_moved_away_and_can_be_moved_back(nginx: Nginx) -> N
     assert nginx.run(wanted, disable=[str(default)])["changed"] is False
 
 
+def test_a_file_that_cannot_be_written_leaves_the_default_site(nginx: Nginx, monkeypatch: pytest.MonkeyPatch) -> None:
+    default = nginx.etc / "sites-enabled" / "default"
+    default.write_text("# default\n")
+
+    def full(*_arguments: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(nginx_config.NginxConfig, "_write", full)
+    before = nginx.files()
+    result = nginx.run(nginx.server("one"), disable=[str(default)])
+    assert "No space left on device" in result["msg"]
+    assert nginx.files() == before
+
+
 def test_a_stopped_nginx_gets_the_file_and_no_reload(nginx: Nginx) -> None:
     result = nginx.run(nginx.server("one"))
     assert (result["actions"], result["tested"]) == (["write"], True)

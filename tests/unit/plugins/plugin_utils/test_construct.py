@@ -284,6 +284,13 @@ def test_a_text_that_the_user_did_not_write_is_not_evaluated() -> None:
     compare(TWO, {"keyed_groups": [{"key": "ocore_slug"}], "strict": True})
 
 
+def test_a_composed_template_does_not_count_as_data() -> None:
+    variables = Variables({"a": "x", "b": "y"}, {"a": "x", "b": "y"})
+    variables.add({"a": trusted("{{ ocore_slug }}"), "b": ["y"], "c": "z"})
+    assert variables.data == {"c": "z"}
+    assert set(variables.every) == {"a", "b", "c"}
+
+
 def test_templating_is_spared_where_values_repeat() -> None:
     """What the speed of large inventories rests on: the same answer, asked for once."""
     asked = []
