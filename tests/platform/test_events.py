@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 import requests
 import yaml
-from ansible_collections.ocore.cloud.plugins.module_utils._contract import Instance
+from ansible_collections.ocore.cloud.plugins.module_utils._contract import Instance, parse, to_wire
 from ansible_collections.ocore.cloud.plugins.module_utils._errors import OcoreError
 from conftest import BIN, COLLECTION, ENV_VALUE, credentials, environment
 from emulator_process import Emulator
@@ -38,7 +38,9 @@ PATIENCE = 30.0
 
 
 def instance(**fields: Any) -> Instance:
-    return Instance(**{"id": "1", "slug": "shop", "status": "running", **fields})
+    given = {"id": "1", "slug": "shop", "status": "running", **fields}
+    domains = [to_wire(domain) for domain in fields.get("domains", [])]
+    return parse(Instance, to_wire({**given, "domains": domains}), pytest.fail)
 
 
 def watch(score: int | None = None, days: int = 14) -> Any:
@@ -100,8 +102,8 @@ def test_scores_are_not_told_without_a_threshold() -> None:
 
 def test_restarts_are_told_when_they_count_up() -> None:
     watched = watch()
-    told = [watched.look([instance(restart_count=count)], NOW) for count in (3, 3, 5, None, 5, 1)]
-    assert [kinds(events) for events in told] == [[], [], ["restarted"], [], [], []]
+    told = [watched.look([instance(restart_count=count)], NOW) for count in (3, 3, 5, None, 6, 1)]
+    assert [kinds(events) for events in told] == [[], [], ["restarted"], [], ["restarted"], []]
     assert (told[2][0]["before"], told[2][0]["after"]) == (3, 5)
 
 

@@ -96,7 +96,7 @@ def image(context: Path, base_image: str) -> Iterator[str]:
     result = build(context, base_image, "--quiet", "-t", IMAGE, timeout=400)
     assert result.returncode == 0, result.stdout
     yield IMAGE
-    docker("image", "rm", "--no-prune", IMAGE)
+    docker("image", "rm", IMAGE)
 
 
 @pytest.mark.docker
