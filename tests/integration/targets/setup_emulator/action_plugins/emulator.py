@@ -8,6 +8,7 @@ An action and not a module, because several hundred cases use it: in the worker 
 from __future__ import annotations
 
 import os
+import time
 from typing import Any
 
 from ansible.errors import AnsibleActionFail
@@ -22,6 +23,8 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "api_url": {"type": "str"},
     "reset": {"type": "bool", "default": False},
     "set": {"type": "dict", "default": {}},
+    # Waits, for ten seconds at the most, until the first instance has this status.
+    "await_status": {"type": "str"},
     # One entry for each seeding: count (1), organization and the instances' wire fields.
     "seed": {"type": "list", "elements": "dict", "default": []},
     # Wire fields by instance id, shown until the next operation on it.
@@ -68,6 +71,13 @@ def _steer(given: dict[str, Any]) -> dict[str, Any]:
         emulator.seed(fields.pop("count", 1), fields.pop("organization", "acme"), **fields)
     for instance_id, fields in given["force"].items():
         emulator.force(instance_id, **fields)
+    if given["await_status"]:
+        for _look in range(500):
+            if emulator.instances()[0]["status"] == given["await_status"]:
+                break
+            time.sleep(0.02)
+        else:
+            raise RuntimeError(f"the first instance was never {given['await_status']}")
     for fault in given["faults"]:
         emulator.fault(**fault)
     if given["clear_log"]:
