@@ -11,11 +11,15 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import nox
 
 ROOT = Path(__file__).parent
+sys.path.insert(0, str(ROOT / "tests"))
+from checkout import collections_dir  # noqa: E402
+
 BUILD = ROOT / ".build"
 
 #: The interpreters and the ansible-core that each is tested with: the oldest supported, and one for every release since.
@@ -72,15 +76,6 @@ def _tree(name: str) -> Path:
     return target
 
 
-def _link() -> str:
-    """Make the checkout itself importable as a collection; give the path of the collections."""
-    link = BUILD / "collections" / "ansible_collections" / "ocore" / "cloud"
-    link.parent.mkdir(parents=True, exist_ok=True)
-    if not link.is_symlink():
-        link.symlink_to(ROOT, target_is_directory=True)
-    return str(BUILD / "collections")
-
-
 def _ansible_test(session: nox.Session, where: Path, *args: str) -> None:
     """Run ansible-test in a copy of the checkout, with the interpreter of the session."""
     session.run("python", str(ROOT / "tests/ansible_test_pip.py"), silent=True)
@@ -100,7 +95,7 @@ def _ansible_test(session: nox.Session, where: Path, *args: str) -> None:
 def lint(session: nox.Session) -> None:
     """Check style, types, licences and changelog fragments."""
     session.install("-r", "tests/lint-requirements.txt")
-    collections = _link()
+    collections = str(collections_dir())
     session.run("ruff", "format", "--check", ".")
     session.run("ruff", "check", ".")
     session.run("mypy", "-p", "ansible_collections.ocore.cloud.plugins", env={"MYPYPATH": collections})
@@ -145,7 +140,7 @@ def docs(session: nox.Session) -> None:
         "--dest-dir",
         str(source),
         "ocore.cloud",
-        env={"ANSIBLE_COLLECTIONS_PATH": _link()},
+        env={"ANSIBLE_COLLECTIONS_PATH": str(collections_dir())},
     )
     session.run("sphinx-build", "-q", "-W", "--keep-going", "-c", "docs", str(source), str(BUILD / "site" / "html"))
     session.log(f"The site is in {BUILD / 'site' / 'html' / 'index.html'}")
@@ -170,7 +165,9 @@ def contract(session: nox.Session) -> None:
 def render(session: nox.Session) -> None:
     """Render the nginx configuration for every combination and parse it."""
     session.install("pytest", "ansible-core>=2.19", "-r", "tests/render/requirements.txt")
-    session.run("pytest", "-q", "tests/render", *session.posargs, env={"ANSIBLE_COLLECTIONS_PATH": _link()})
+    session.run(
+        "pytest", "-q", "tests/render", *session.posargs, env={"ANSIBLE_COLLECTIONS_PATH": str(collections_dir())}
+    )
 
 
 @nox.session
@@ -179,7 +176,9 @@ def report(session: nox.Session) -> None:
     session.install(
         "ansible-core>=2.19", *RUNTIME, "-r", "tests/report/requirements.txt", "-r", "tests/emulator/requirements.txt"
     )
-    session.run("pytest", "-q", "tests/report", *session.posargs, env={"ANSIBLE_COLLECTIONS_PATH": _link()})
+    session.run(
+        "pytest", "-q", "tests/report", *session.posargs, env={"ANSIBLE_COLLECTIONS_PATH": str(collections_dir())}
+    )
 
 
 @nox.session
@@ -193,11 +192,11 @@ def tests(session: nox.Session, core: str) -> None:
     session.install(
         *_core(core), *RUNTIME, "-r", "tests/unit/requirements.txt", "-r", "tests/emulator/requirements.txt"
     )
-    env = {"ANSIBLE_COLLECTIONS_PATH": _link(), "COVERAGE_FILE": str(BUILD / f"coverage-{core}")}
-    session.run(
-        "pytest", "-q", "-n", "auto", "--dist", "loadfile", "--cov", "--cov-report=term", *session.posargs, env=env
-    )
-    if not session.posargs:
+    env = {"ANSIBLE_COLLECTIONS_PATH": str(collections_dir()), "COVERAGE_FILE": str(BUILD / f"coverage-{core}")}
+    if session.posargs:
+        session.run("pytest", *session.posargs, env=env)
+    else:
+        session.run("pytest", "-q", "-n", "auto", "--dist", "loadfile", "--cov", "--cov-report=term", env=env)
         tree = _tree(f"integration-{core}")
         for in_process in ("true", "false") if core == "2.21" else ("true",):
             config = tree / "tests/integration/integration_config.yml"

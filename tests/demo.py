@@ -12,18 +12,11 @@ import time
 from collections import Counter
 from pathlib import Path
 
+from checkout import collections_dir
 from emulator_process import Emulator
 
 ROOT = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent
-
-
-def _collections() -> Path:
-    link = ROOT / ".build/collections/ansible_collections/ocore/cloud"
-    link.parent.mkdir(parents=True, exist_ok=True)
-    if not link.is_symlink():
-        link.symlink_to(ROOT, target_is_directory=True)
-    return ROOT / ".build/collections"
 
 
 def main() -> int:
@@ -38,7 +31,7 @@ def main() -> int:
             "OCORE_API_TOKEN": emulator.token,
             "OCORE_ORGANIZATION": "acme",
             "ANSIBLE_CONFIG": str(ROOT / "tests/demo.cfg"),
-            "ANSIBLE_COLLECTIONS_PATH": str(_collections()),
+            "ANSIBLE_COLLECTIONS_PATH": str(collections_dir()),
         }
         command = ["ansible-playbook", "ocore.cloud.demo", "-e", f"demo_server_id={emulator.server_ids()[0]}"]
         print(f"Running: {' '.join(command)} -e demo_wait_interval=0.5", flush=True)

@@ -14,9 +14,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-# Status words, compared in lower case. A word that is in neither set is served: its port is what counts.
-STOPPED = frozenset({"stopped"})
-LEAVING = frozenset({"removing", "deleting", "deleted"})
+from ansible_collections.ocore.cloud.plugins.module_utils._lifecycle import Phase, phase_of
+
+# An instance in any other phase than stopped or these is served: its port is what counts.
+LEAVING = frozenset({Phase.LEAVING, Phase.GONE})
 
 # nginx itself listens there: an upstream on these ports would be a loop.
 OWN_PORTS = frozenset({80, 443})
@@ -190,16 +191,16 @@ def resolve(
             leave_out(record, None, f"slug '{slug}' is used by another instance")
             continue
         seen.add(slug)
-        status = str(record.get("status") or "").lower()
-        if status in LEAVING:
-            leave_out(record, slug, f"the instance is {_shown(status)}", removed=True)
+        phase = _phase(record)
+        if phase in LEAVING:
+            leave_out(record, slug, f"the instance is {_shown(str(record['status']).lower())}", removed=True)
             continue
         notes: list[str] = []
         names = _claim(_names(record, auto_subdomain_zone, notes), slug, name_owner, notes)
         if not names:
             leave_out(record, slug, "no usable domain", notes=notes)
             continue
-        stopped = status in STOPPED or slug in paused
+        stopped = phase is Phase.STOPPED or slug in paused
         site: dict[str, Any] = {
             "slug": slug,
             "names": list(names),
@@ -224,6 +225,11 @@ def resolve(
 def covered(name: str, certificate_names: Iterable[str]) -> bool:
     """Whether a certificate with these names is valid for ``name`` (a wildcard covers one label)."""
     return name in set(certificate_names) or f"*.{name.partition('.')[2]}" in set(certificate_names)
+
+
+def _phase(record: Mapping[str, Any]) -> Phase:
+    """Give the phase of a record, whose status may be anything."""
+    return phase_of(str(record.get("status") or ""))
 
 
 def nginx_sites(
@@ -352,9 +358,8 @@ def _port_drift(
 ) -> list[dict[str, Any]]:
     drift: list[dict[str, Any]] = []
     open_ports = set(listening)
-    status = str(record.get("status") or "").lower()
     http_port = port_number(record.get("http_port_host"))
-    if status in STOPPED | LEAVING:
+    if _phase(record) in LEAVING | {Phase.STOPPED}:
         if http_port in open_ports:
             drift.append({"field": "status", "ocore": record.get("status"), "host": f"port {http_port} is open"})
         return drift

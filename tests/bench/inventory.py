@@ -30,6 +30,7 @@ from typing import Any
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 sys.path.insert(0, str(HERE.parent))
+from checkout import collections_dir  # noqa: E402
 from emulator_process import Emulator  # noqa: E402
 
 OURS = """\
@@ -55,17 +56,6 @@ groups:
 compose:
   url: "'https://' ~ hcloud_name"
 """
-
-
-def collections() -> Path:
-    """Give a directory that holds this checkout as ansible_collections/ocore/cloud."""
-    if ROOT.parts[-3:] == ("ansible_collections", "ocore", "cloud"):
-        return ROOT.parents[2]
-    link = ROOT / ".build/collections/ansible_collections/ocore/cloud"
-    link.parent.mkdir(parents=True, exist_ok=True)
-    if not link.is_symlink():
-        link.symlink_to(ROOT, target_is_directory=True)
-    return ROOT / ".build/collections"
 
 
 def inventory(source: Path, what: str, output: Path, environment: dict[str, str]) -> tuple[float, float]:
@@ -98,7 +88,7 @@ def hcloud_api(count: int) -> Iterator[str]:
 def measure(count: int, repeat: int, what: str, work: Path) -> list[dict[str, Any]]:
     """Time all variants for an organization of so many instances."""
     base = {
-        "ANSIBLE_COLLECTIONS_PATH": str(collections()),
+        "ANSIBLE_COLLECTIONS_PATH": str(collections_dir()),
         "ANSIBLE_HOME": str(work / "home"),
         "ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED": "true",
     }

@@ -18,6 +18,7 @@ ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT / "tests"), str(Path(__file__).parent)]
 
 from ansible.utils.collection_loader._collection_finder import _AnsibleCollectionFinder  # noqa: E402
+from checkout import collections_dir  # noqa: E402
 from emulator_process import Emulator  # noqa: E402
 
 COLLECTION = ROOT
@@ -27,19 +28,8 @@ PROJECT = ROOT / "extensions/awx/project"
 ENV_VALUE = "pg-pass-8f1c0d"
 
 
-def _collections_dir() -> Path:
-    """Give a directory in which this checkout is found as ``ansible_collections/ocore/cloud``."""
-    if ROOT.parts[-3:] == ("ansible_collections", "ocore", "cloud"):
-        return ROOT.parents[2]
-    link = ROOT / ".build/collections/ansible_collections/ocore/cloud"
-    link.parent.mkdir(parents=True, exist_ok=True)
-    if not link.is_symlink():
-        link.symlink_to(ROOT, target_is_directory=True)
-    return ROOT / ".build/collections"
-
-
-COLLECTIONS = f"{_collections_dir()}{os.pathsep}{sysconfig.get_path('purelib')}"
-_AnsibleCollectionFinder(paths=[str(_collections_dir())])._install()
+COLLECTIONS = f"{collections_dir()}{os.pathsep}{sysconfig.get_path('purelib')}"
+_AnsibleCollectionFinder(paths=[str(collections_dir())])._install()
 
 
 def environment(**more: str) -> dict[str, str]:

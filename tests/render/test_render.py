@@ -21,20 +21,10 @@ import yaml
 from ansible.parsing.dataloader import DataLoader
 from ansible.plugins.loader import init_plugin_loader
 from ansible.template import Templar, trust_as_template
+from checkout import collections_dir
 
 ROOT = Path(__file__).resolve().parents[2]
 ROLE = ROOT / "roles" / "nginx"
-
-
-def collections_dir() -> Path:
-    """A directory in which this checkout is found as ansible_collections/ocore/cloud."""
-    if ROOT.parts[-3:] == ("ansible_collections", "ocore", "cloud"):
-        return ROOT.parents[2]
-    link = ROOT / ".build/collections/ansible_collections/ocore/cloud"
-    link.parent.mkdir(parents=True, exist_ok=True)
-    if not link.is_symlink():
-        link.symlink_to(ROOT, target_is_directory=True)
-    return ROOT / ".build/collections"
 
 
 # Ansible's own loader makes the collection importable, as in a playbook.

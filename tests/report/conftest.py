@@ -5,12 +5,10 @@
 
 from __future__ import annotations
 
-import runpy
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
-collections_path = runpy.run_path(str(ROOT / "tests/unit/conftest.py"))["_collections_dir"]
 
 Json = dict[str, Any]
 

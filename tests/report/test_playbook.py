@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import ROOT, collections_path
+from checkout import collections_dir
+from conftest import ROOT
 
 sys.path.insert(0, str(ROOT / "tests"))
 from emulator_process import Emulator
@@ -37,7 +38,7 @@ class Result:
 def run(ocore: Emulator, where: Path, *options: str, playbook: str = "ocore.cloud.report", **variables: Any) -> Result:
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "OCORE_"))},
-        "ANSIBLE_COLLECTIONS_PATH": str(collections_path()),
+        "ANSIBLE_COLLECTIONS_PATH": str(collections_dir()),
         "ANSIBLE_LOCALHOST_WARNING": "false",
         "ANSIBLE_NOCOLOR": "true",
         "OCORE_API_URL": ocore.api_url,

@@ -1,0 +1,22 @@
+# SPDX-FileCopyrightText: oCore collection contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Where Ansible finds this checkout as a collection: for tests, benchmarks and the demo. Standard library only."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def collections_dir() -> Path:
+    """Give a directory in which this checkout is found as ``ansible_collections/ocore/cloud``, wherever it lies."""
+    if ROOT.parts[-3:] == ("ansible_collections", "ocore", "cloud"):
+        return ROOT.parents[2]
+    link = ROOT / ".build/collections/ansible_collections/ocore/cloud"
+    link.parent.mkdir(parents=True, exist_ok=True)
+    if not link.exists():
+        link.unlink(missing_ok=True)
+        link.symlink_to(ROOT, target_is_directory=True)
+    return ROOT / ".build/collections"
