@@ -7,7 +7,9 @@
 
 Which request is repeated, and when (the API documents neither an idempotency key nor rate limits):
 
-* GET, PUT and DELETE on connection errors, 429, 500, 502, 503, 504 and cut-off answers: they can be repeated safely.
+* GET, PUT and DELETE on connection errors, 429, 500, 502, 503, 504 and cut-off answers: they can be repeated safely. A
+  repeated one that is refused because something is under way (409) may have met its own first try: that error is marked
+  ``uncertain`` as well.
 * POST only when the request surely did not run: refused connection, 429. Everything else raises an error that is marked
   ``uncertain``, and the operation looks at what happened.
 """
@@ -331,12 +333,17 @@ class Client:
         if body and isinstance(body.get("env_vars"), dict):
             self.scrub.add(str(value) for value in body["env_vars"].values())
         tries = 0
+        uncertain = False
         while True:
             self._wait_for_pause()
             try:
                 return self._once(method, path, attempt, query, body, decode)
             except _FailedTry as failed:
                 error, pause = failed.error, failed.pause
+            if uncertain and error.status == 409:
+                error.uncertain = True
+                error.message += " It may be an earlier try of this request, which got no usable answer."
+            uncertain = uncertain or error.uncertain
             repeatable = error.transient and (method != "POST" or not error.uncertain)
             if repeatable and pause is not None and pause > RETRY_AFTER_MOST:
                 error.message += f" oCore asks to wait {pause:.0f} seconds before the next request."

@@ -45,6 +45,11 @@ class OcoreError(Exception):
         self.transient = transient
         self.uncertain = uncertain
 
+    @property
+    def overtaken(self) -> bool:
+        """Tell whether a repeated request was refused because of something under way, which may be its own first try."""
+        return self.uncertain and self.status == 409
+
     def details(self) -> dict[str, Any]:
         """Give the facts of the answer as a dict for the task result (``status``, ``code``; null when unknown)."""
         return {"status": self.status, "code": self.code}

@@ -614,7 +614,17 @@ def update(task: Task, current: Instance, fields: Mapping[str, Any]) -> Steps[In
     :raises OcoreError: when oCore keeps env vars that the update left out.
     """
     before = current
-    current = task.instance = task.client.update(current, fields)
+    try:
+        current = task.client.update(current, fields)
+    except OcoreError as error:
+        if not error.overtaken:
+            raise
+        current = _details(task, current)
+        if task.options["wait"]:
+            current = yield from _wait_until_settled(current)
+        if _ignored(current, fields):
+            raise
+    task.instance = current
     task.actions.append("update")
     kept = sorted(set(current.env_vars or {}) - set(fields.get("env_vars", current.env_vars or {})))
     if kept:
@@ -622,8 +632,7 @@ def update(task: Task, current: Instance, fields: Mapping[str, Any]) -> Steps[In
             f"oCore kept the env vars {', '.join(kept)} of instance {current.title()} although the update left them out; "
             "the rest of the update is done. Remove them in oCore, or use purge_env_vars: false."
         )
-    ignored = [name for name in fields if current.knows(name) and _differs(name, getattr(current, name), fields[name])]
-    if ignored:
+    if ignored := _ignored(current, fields):
         task.warn(
             f"oCore accepted the update of {current.title()} but still shows the old value of {', '.join(ignored)}."
         )
@@ -632,12 +641,30 @@ def update(task: Task, current: Instance, fields: Mapping[str, Any]) -> Steps[In
     return current
 
 
+def _ignored(current: Instance, fields: Mapping[str, Any]) -> list[str]:
+    """Give the names of the fields of an update that the instance shows with another value."""
+    return [name for name in fields if current.knows(name) and _differs(name, getattr(current, name), fields[name])]
+
+
 def remove(task: Task, current: Instance) -> Steps[None]:
     """Ask for the removal and, unless the task does not wait, wait until the instance is gone."""
-    task.client.delete(current)
+    try:
+        task.client.delete(current)
+    except OcoreError as error:
+        if not (error.overtaken and (yield from _is_leaving(task, current))):
+            raise
     task.actions.append("delete")
     if task.options["wait"]:
         yield from wait_until_gone(current, None)
+
+
+def _is_leaving(task: Task, current: Instance) -> Steps[bool]:
+    """Tell whether what is under way on an instance is its removal, waiting for it where only the end shows that."""
+    now = task.client.get(current.id)
+    if phase(now) is Phase.PROGRESS and task.options["wait"]:
+        over = {*SETTLED, Phase.LEAVING}
+        now = yield Wait(current, "finish what is under way", lambda seen, _elapsed: phase(seen) in over, now)
+    return phase(now) in (Phase.LEAVING, Phase.GONE)
 
 
 def wait_until_gone(current: Instance, before: Instance | None) -> Steps[None]:

@@ -9,7 +9,6 @@ check mode wrote nothing and predicted what was done, and the second run changes
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -219,9 +218,7 @@ def _emulator() -> Iterator[None]:
 
 TestFleet = Fleet.TestCase
 TestFleet.settings = settings(
-    max_examples=20,
     stateful_step_count=15,
     deadline=None,
-    derandomize="CI" in os.environ,
     suppress_health_check=list(HealthCheck),
 )

@@ -741,6 +741,28 @@ def test_a_lost_answer_to_a_put_is_no_trouble(ocore: Scripted) -> None:
     assert declare(ocore, id=ID, name="New")["actions"] == ["update"]
 
 
+@pytest.mark.parametrize("wait", [True, False])
+def test_a_repeated_put_that_meets_its_own_first_try_is_no_trouble(ocore: Scripted, wait: bool) -> None:
+    ocore.expect("GET", PATH, answer=wire())
+    ocore.expect("PUT", PATH, fault="drop")
+    ocore.expect("PUT", PATH, status=409, answer={"message": "busy"})
+    ocore.expect("GET", PATH, answer=wire(name="New", status="restarting"))
+    if wait:
+        ocore.expect("GET", PATH, answer=wire(name="New"))
+    assert declare(ocore, id=ID, name="New", wait=wait)["actions"] == ["update"]
+
+
+def test_a_repeated_put_that_meets_something_else_fails_and_says_so(ocore: Scripted) -> None:
+    ocore.expect("GET", PATH, answer=wire())
+    ocore.expect("PUT", PATH, fault="drop")
+    ocore.expect("PUT", PATH, status=409, answer={"message": "busy"})
+    ocore.expect("GET", PATH, answer=wire(status="restarting"))
+    ocore.expect("GET", PATH, answer=wire())
+    result = declare(ocore, id=ID, name="New")
+    assert (result["failed"], result["changed"], result["actions"]) == (True, False, [])
+    assert "HTTP 409: busy." in result["msg"]
+
+
 # --- removing
 
 
@@ -818,6 +840,48 @@ def test_a_failed_instance_is_removed_although_its_old_failure_still_shows(ocore
     ocore.expect("GET", PATH, answer=wire(status="failed"))
     ocore.expect("GET", PATH, status=404)
     assert declare(ocore, id=ID, state="absent")["actions"] == ["delete"]
+
+
+@pytest.mark.parametrize(("word", "reads"), [("removing", 1), ("rebalancing", 2)])
+def test_a_repeated_delete_that_meets_its_own_first_try_is_no_trouble(ocore: Scripted, word: str, reads: int) -> None:
+    ocore.expect("GET", PATH, answer=wire())
+    ocore.expect("DELETE", PATH, fault="drop")
+    ocore.expect("DELETE", PATH, status=409, answer={"message": "busy"})
+    ocore.expect("GET", PATH, answer=wire(status=word))
+    for _read in range(reads):
+        ocore.expect("GET", PATH, status=404)
+    assert declare(ocore, id=ID, state="absent")["actions"] == ["delete"]
+
+
+def test_a_repeated_delete_that_meets_its_own_first_try_needs_no_waiting(ocore: Scripted) -> None:
+    ocore.expect("GET", PATH, answer=wire())
+    ocore.expect("DELETE", PATH, fault="drop")
+    ocore.expect("DELETE", PATH, status=409, answer={"message": "busy"})
+    ocore.expect("GET", PATH, answer=wire(status="removing"))
+    assert declare(ocore, id=ID, state="absent", wait=False)["actions"] == ["delete"]
+
+
+@pytest.mark.parametrize(
+    ("wait", "seen"),
+    [(True, ["running"]), (True, ["restarting", "running"]), (False, ["running"]), (False, ["restarting"])],
+)
+def test_a_repeated_delete_that_meets_something_else_fails_and_says_so(
+    ocore: Scripted, wait: bool, seen: list[str]
+) -> None:
+    ocore.expect("GET", PATH, answer=wire())
+    ocore.expect("DELETE", PATH, fault="drop")
+    ocore.expect("DELETE", PATH, status=409, answer={"message": "busy"})
+    for word in seen:
+        ocore.expect("GET", PATH, answer=wire(status=word))
+    result = declare(ocore, id=ID, state="absent", wait=wait)
+    assert (result["failed"], result["changed"], result["actions"]) == (True, False, [])
+    assert "HTTP 409: busy." in result["msg"]
+
+
+def test_a_delete_that_is_refused_at_once_was_not_met_by_itself(ocore: Scripted) -> None:
+    ocore.expect("GET", PATH, answer=wire())
+    ocore.expect("DELETE", PATH, status=409, answer={"message": "busy"})
+    assert "HTTP 409: busy." in declare(ocore, id=ID, state="absent")["msg"]
 
 
 def test_an_incomplete_list_removes_nothing_and_does_not_call_it_gone(ocore: Scripted) -> None:
