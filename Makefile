@@ -6,9 +6,10 @@
 PYTHON ?= python3
 VENV := .venv
 SESSIONS ?=
+BENCH ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-roles docs clean
+.PHONY: help demo test test-roles docs bench clean
 
 help: ## Show what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -24,6 +25,9 @@ test-roles: $(VENV)/nox ## Run the roles on real hosts (needs a Docker engine)
 
 docs: $(VENV)/nox ## Build the documentation site into .build/site/html
 	@$(VENV)/bin/python tests/run.py docs
+
+bench: $(VENV)/nox ## Measure it beside others: table, JSON and picture in .build/bench (BENCH=--quick: small numbers)
+	@$(VENV)/bin/nox --session bench -- $(BENCH)
 
 clean: ## Remove everything that was made here
 	rm -rf .build .nox $(VENV) tests/output

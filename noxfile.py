@@ -186,8 +186,8 @@ def report(session: nox.Session) -> None:
 def tests(session: nox.Session, core: str) -> None:
     """Run the unit tests and the integration targets with one interpreter and one ansible-core.
 
-    The targets run inside the Ansible worker, and with one ansible-core as modules too, which takes longer; that both give
-    the same is tested with all of them (``test_parity.py``).
+    The targets run inside the Ansible worker, and with one ansible-core as modules too, which takes longer. What each task
+    gave is compared then; ``test_parity.py`` compares some with every ansible-core.
     """
     session.install(
         *_core(core), *RUNTIME, "-r", "tests/unit/requirements.txt", "-r", "tests/emulator/requirements.txt"
@@ -198,10 +198,15 @@ def tests(session: nox.Session, core: str) -> None:
     else:
         session.run("pytest", "-q", "-n", "auto", "--dist", "loadfile", "--cov", "--cov-report=term", env=env)
         tree = _tree(f"integration-{core}")
+        records = []
         for in_process in ("true", "false") if core == "2.21" else ("true",):
+            records.append(BUILD / f"results-in-process-{in_process}.jsonl")
+            records[-1].unlink(missing_ok=True)
             config = tree / "tests/integration/integration_config.yml"
-            config.write_text(f"---\nocore_in_process: {in_process}\n", encoding="utf-8")
+            config.write_text(f"---\nocore_in_process: {in_process}\nsetup_emulator_record: {records[-1]}\n", "utf-8")
             _ansible_test(session, tree, "integration")
+        if len(records) > 1:
+            session.run("python", "tests/same_results.py", *map(str, records))
 
 
 @nox.session
@@ -234,6 +239,13 @@ def build(session: nox.Session) -> None:
                 session.run("ansible-doc", "-t", kind, f"ocore.cloud.{plugin.stem}", env=env, silent=True)
         for playbook in sorted((installed / "playbooks").glob("*.yml")):
             session.run("ansible-playbook", "--syntax-check", f"ocore.cloud.{playbook.stem}", env=env, silent=True)
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Measure this collection beside others; no verdict, but figures."""
+    session.install("-r", "tests/bench/requirements.txt")
+    session.run("python", "tests/bench", *session.posargs)
 
 
 @nox.session

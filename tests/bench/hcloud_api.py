@@ -1,14 +1,17 @@
 # SPDX-FileCopyrightText: oCore collection contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""As much of the Hetzner Cloud API as the inventory plugin hetzner.hcloud.hcloud asks for, on loopback: servers, by pages.
+"""As much of the Hetzner Cloud API as hetzner.hcloud asks for here, on loopback: servers, by pages or by name.
 
-Run as a process of its own: `python hcloud_api.py 1000` prints its address. Field names: docs.hetzner.cloud, "Servers".
+Runs as a process of its own: `python hcloud_api.py 1000` prints its address. Field names: docs.hetzner.cloud, "Servers".
 """
 
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -29,7 +32,15 @@ def server(number: int) -> dict[str, Any]:
         "name": f"server-{number}",
         "status": "off" if number % 12 == 0 else "running",
         "created": "2025-03-01T08:00:00+00:00",
-        "server_type": {"id": number % 6, "name": f"cx{number % 6}", "architecture": "x86", "cores": 2, "memory": 4.0},
+        "server_type": {
+            "id": number % 6,
+            "name": f"cx{number % 6}",
+            "architecture": "x86",
+            "cores": 2,
+            "memory": 4.0,
+            "disk": 40,
+            "prices": [],
+        },
         "public_net": {
             "ipv4": {"id": number, "ip": f"192.0.2.{number % 250}", "blocked": False, "dns_ptr": "a.example"},
             "ipv6": {"id": number, "ip": "2001:db8::/64", "blocked": False, "dns_ptr": []},
@@ -37,11 +48,36 @@ def server(number: int) -> dict[str, Any]:
             "firewalls": [],
         },
         "private_net": [],
+        "datacenter": None,
         "location": LOCATION,
         "image": {"id": 1, "name": "debian-12", "description": "Debian 12", "os_flavor": "debian", "type": "system"},
         "labels": {"version": f"{14 + number % 6}", "tier": "gold"},
         "volumes": [],
+        "load_balancers": [],
+        "iso": None,
+        "placement_group": None,
+        "primary_disk_size": 40,
+        "rescue_enabled": False,
+        "locked": False,
+        "backup_window": None,
+        "outgoing_traffic": 0,
+        "ingoing_traffic": 0,
+        "included_traffic": 0,
+        "protection": {"delete": False, "rebuild": False},
     }
+
+
+@contextmanager
+def hcloud_api(count: int) -> Iterator[str]:
+    """Serve so many servers in a process; give the address."""
+    process = subprocess.Popen([sys.executable, __file__, str(count)], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    try:
+        yield process.stdout.readline().strip()
+    finally:
+        process.terminate()
+        process.wait()
+        process.stdout.close()
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -54,6 +90,8 @@ class Handler(BaseHTTPRequestHandler):
         page, size = int(query.get("page", 1)), int(query.get("per_page", 25))
         kind = parts.path.rsplit("/", 1)[-1]
         found = self.servers if kind == "servers" else [LOCATION]
+        if "name" in query:
+            found = [one for one in found if one["name"] == query["name"]]
         last = max(1, -(-len(found) // size))
         pagination = {
             "page": page,

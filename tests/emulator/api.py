@@ -172,6 +172,7 @@ class Api:
             "action": body.get("action"),
             "organization_header": "x-org-slug" in request.headers,
             "user_agent": request.headers.get("user-agent"),
+            "client": request.client.port if request.client else None,
         }
 
     def _found(self, call: Call, changing: bool = False) -> Instance:

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.ocore.cloud.tests.emulator_process import Emulator
+from ansible_collections.ocore.cloud.tests.same_results import normalized
 
 ROOT = Path(__file__).parents[4]
 FILES = Path(__file__).parent / "files"
@@ -74,16 +75,6 @@ CASES: list[dict[str, Any]] = [
     {"title": "fleet with an unknown option", "fleet": {"instances": [{"slug": "a", "env_var": {"A": "hidden"}}]}},
     {"title": "failed long ago", "instance": {"slug": "lame", "wait_interval": 0.1}},
 ]
-
-
-def normalized(text: str) -> str:
-    """Replace what differs from run to run: ids, times, a score that grows while one looks, and the ports of what is
-    created side by side."""
-    text = re.sub(r'("(?:http|longpolling)_port_host"): \d+', r'\1: "<port>"', text)
-    text = re.sub(r'("health_score(?:_grade)?"): [^,\n]+', r'\1: "<score>"', text)
-    text = re.sub(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b", "<id>", text)
-    text = re.sub(r"\b[0-9a-f]{32}\b", "<record>", text)
-    return re.sub(r"\d{4}-\d\d-\d\dT[\d:.]+(Z|\+00:00)", "<time>", text)
 
 
 def without_progress(text: str) -> str:

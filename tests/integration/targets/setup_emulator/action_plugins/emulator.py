@@ -7,8 +7,10 @@ An action and not a module, because several hundred cases use it: in the worker 
 
 from __future__ import annotations
 
+import json
 import os
 import time
+from pathlib import Path
 from typing import Any
 
 from ansible.errors import AnsibleActionFail
@@ -36,6 +38,9 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "look": {"type": "bool", "default": False},
     # expires_in in seconds: the result holds jwt.
     "mint": {"type": "float"},
+    # Appended as a line of JSON to a file: what a case gave, to be compared with what it gives elsewhere.
+    "record": {"type": "dict"},
+    "record_to": {"type": "path"},
 }
 
 
@@ -54,6 +59,9 @@ class ActionModule(ActionBase):
             if given["start"] is not None:
                 started = Emulator(*given["start"], "--stop-with", str(os.getppid())).start()
                 return {**result, "api_url": started.api_url, "url": started.url}
+            if given["record_to"]:
+                with Path(given["record_to"]).open("a", encoding="utf-8") as record:
+                    record.write(json.dumps(given["record"], sort_keys=True) + "\n")
             return {**result, **_steer(given)}
         except (OSError, RuntimeError) as error:
             raise AnsibleActionFail(f"the emulator: {error}") from error

@@ -1,0 +1,152 @@
+# SPDX-FileCopyrightText: oCore collection contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Run Ansible's commands and measure them: what every benchmark here shares."""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import astuple, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from checkout import collections_dir
+from emulator_process import Emulator
+
+MINE = ("ANSIBLE_", "OCORE_", "HCLOUD_")
+"""What the environment may hold for the user of this machine, and must not reach a measured command."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of a command with its children, or the medians of several.
+
+    :param seconds: on the wall.
+    :param cpu: seconds of the processor, which say more on a busy machine.
+    :param memory: MiB of the largest process.
+    """
+
+    seconds: float
+    cpu: float
+    memory: float
+
+    def above(self, empty: Run, count: int = 1) -> Run:
+        """Give what each of ``count`` cost above an empty run."""
+        return replace(self, seconds=(self.seconds - empty.seconds) / count, cpu=(self.cpu - empty.cpu) / count)
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One line of the table.
+
+    :param value: what was measured, in ``unit``; for a ratio of two times, that on the wall.
+    :param cpu: the same by the time of the processor.
+    :param limit: the most that ``value`` is meant to be.
+    :param note: how to read it.
+    """
+
+    what: str
+    value: float
+    unit: str = ""
+    cpu: float | None = None
+    limit: float | None = None
+    note: str = ""
+
+    @property
+    def verdict(self) -> str:
+        """Say whether the goal was reached; empty without one."""
+        if self.limit is None:
+            return ""
+        return "reached" if round(self.value, 2) <= self.limit else "missed"
+
+
+def taken(what: str, run: Run, note: str = "", limit: float | None = None) -> Figure:
+    """Give the figure of a time in seconds."""
+    return Figure(what, run.seconds, "s", run.cpu, limit, note)
+
+
+def ratio(what: str, ours: Run, other: Run, limit: float | None = None, note: str = "") -> Figure:
+    """Give the figure of how many times as long ours took."""
+    return Figure(what, ours.seconds / other.seconds, "x", ours.cpu / other.cpu, limit, note)
+
+
+class Bench:
+    """Runs commands of this Python's ansible-core in a directory of its own, with this checkout as the collection.
+
+    :param repeat: runs of which the median is taken.
+    """
+
+    def __init__(self, directory: Path, repeat: int) -> None:
+        self.directory = directory
+        self._repeat = repeat
+        (directory / "ansible.cfg").write_text("")
+        self._environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith(MINE)},
+            "ANSIBLE_COLLECTIONS_PATH": str(collections_dir()),
+            "ANSIBLE_CONFIG": str(directory / "ansible.cfg"),
+            "ANSIBLE_HOME": str(directory / "home"),
+            "ANSIBLE_LOCALHOST_WARNING": "false",
+            "ANSIBLE_INVENTORY_UNPARSED_WARNING": "false",
+        }
+
+    def play(
+        self, task: Mapping[str, Any] | None, environment: Mapping[str, str], *, hosts: int = 0, **more: Any
+    ) -> Run:
+        """Run a playbook of one task, or of none, on localhost or so many hosts; ``more`` are its variables."""
+        book = [{"hosts": "all" if hosts else "localhost", "gather_facts": False, "tasks": [task] if task else []}]
+        command = ["ansible-playbook", self._write("play.json", book)]
+        names = {f"host{number:02}": {"ansible_connection": "local"} for number in range(hosts)}
+        if hosts:
+            command += ["-i", self._write("hosts.json", {"all": {"hosts": names}})]
+        given = {"ansible_python_interpreter": sys.executable, **more}
+        return self.run([*command, "-e", f"@{self._write('given.json', given)}"], environment)
+
+    def run(self, command: list[str], environment: Mapping[str, str]) -> Run:
+        """Run one of Ansible's commands; RuntimeError carries what it said when it failed."""
+        path = str(Path(sys.executable).with_name(command[0]))
+        with tempfile.TemporaryFile() as output:
+            began = time.perf_counter()
+            process = subprocess.Popen(
+                [path, *command[1:]],
+                env={**self._environment, **environment},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+            _pid, status, usage = os.wait4(process.pid, 0)
+            seconds = time.perf_counter() - began
+            process.returncode = os.waitstatus_to_exitcode(status)
+            if process.returncode:
+                output.seek(0)
+                raise RuntimeError(f"{' '.join(command)}\n{output.read().decode()[-3000:]}")
+        scale = 1024 * 1024 if sys.platform == "darwin" else 1024
+        return Run(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / scale)
+
+    def compare(self, runs: Mapping[str, Callable[[], Run]]) -> dict[str, Run]:
+        """Run each of them several times, by turns, so that a busy machine slows all of them; give the medians."""
+        seen: dict[str, list[Run]] = {name: [] for name in runs}
+        for _round in range(self._repeat):
+            for name, run in runs.items():
+                seen[name].append(run())
+        return {
+            name: Run(*(statistics.median(values) for values in zip(*(astuple(run) for run in done), strict=True)))
+            for name, done in seen.items()
+        }
+
+    def _write(self, name: str, content: object) -> str:
+        path = self.directory / name
+        path.write_text(json.dumps(content))
+        return str(path)
+
+
+def reach(emulator: Emulator) -> dict[str, str]:
+    """Give the environment that leads to an emulator."""
+    return {"OCORE_API_URL": emulator.api_url, "OCORE_API_TOKEN": emulator.token}
