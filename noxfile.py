@@ -101,6 +101,7 @@ def lint(session: nox.Session) -> None:
     session.run("mypy", "-p", "ansible_collections.ocore.cloud.plugins", env={"MYPYPATH": collections})
     session.run("yamllint", "--strict", ".")
     session.run("reuse", "lint", "--quiet")
+    session.run("actionlint", *map(str, sorted((ROOT / ".github/workflows").glob("*.yml"))))
     session.run("zizmor", "--offline", "--quiet", ".github/workflows")
     session.run("antsibull-changelog", "lint")
     session.run("antsibull-changelog", "lint-changelog-yaml", "--strict", "changelogs/changelog.yaml")
