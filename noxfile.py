@@ -32,7 +32,7 @@ MATRIX = [
 PRE_RELEASES = {"2.22": "2.22.0rc1"}
 RUNTIME = ["-r", "meta/ee-requirements.txt"]
 
-nox.options.sessions = ["lint", "docs_lint", "docs", "sanity", "contract", "render", "tests", "report", "build"]
+nox.options.sessions = ["lint", "docs_lint", "docs", "sanity", "contract", "render", "examples", "tests", "report", "build"]
 nox.options.default_venv_backend = "venv"
 nox.options.reuse_existing_virtualenvs = True
 nox.options.error_on_missing_interpreters = False
@@ -169,6 +169,15 @@ def render(session: nox.Session) -> None:
     session.run(
         "pytest", "-q", "tests/render", *session.posargs, env={"ANSIBLE_COLLECTIONS_PATH": str(collections_dir())}
     )
+
+
+@nox.session
+def examples(session: nox.Session) -> None:
+    """Run the examples of guides, READMEs and plugin documentation against the emulator."""
+    session.install(
+        "ansible-core>=2.19", *RUNTIME, "-r", "tests/examples/requirements.txt", "-r", "tests/emulator/requirements.txt"
+    )
+    session.run("pytest", "-q", "-n", "auto", "tests/examples", *session.posargs)
 
 
 @nox.session
