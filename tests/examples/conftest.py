@@ -92,8 +92,8 @@ class World:
         return path
 
     def save(self, example: Example, name: str | None = None) -> Path:
-        """Write an example to a file whose lines have the numbers that they have in its source."""
-        return self.write(name or example.filename or f"{example.source}.yml", example.padded)
+        """Write an example to a file, by its own name or that of its source, on the lines that it has there."""
+        return self.write(name or example.filename or f"{Path(example.source).name}.yml", example.padded)
 
     def run(self, *command: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
         """Run a command with the credentials of the emulator; output and errors are in ``stdout``."""
@@ -108,7 +108,6 @@ class World:
             "ANSIBLE_INVENTORY_UNPARSED_WARNING": "false",
             "ANSIBLE_NOCOLOR": "true",
             "ANSIBLE_PYTHON_INTERPRETER": sys.executable,
-            "ANSIBLE_VAULT_PASSWORD_FILE": str(self.where / "vault-password"),
             "OCORE_API_URL": self.ocore.api_url,
             "OCORE_API_TOKEN": self.ocore.token,
             "OCORE_ORGANIZATION": "acme",
@@ -136,8 +135,7 @@ def ocore() -> Iterator[Emulator]:
 @pytest.fixture
 def world(ocore: Emulator, tmp_path: Path) -> World:
     made = World(ocore, tmp_path)
-    made.write("home/.keep", "")
-    made.write("vault-password", VAULT_PASSWORD)
+    made.write("home/.vault-password", VAULT_PASSWORD)
     made.write("world.ocore.yml", INVENTORY)
     # Stands in for the password manager of that name.
     made.write("bin/pass", f"#!/bin/sh\n[ \"$*\" = 'show ocore/api-key' ] && echo {Emulator.token}\n").chmod(0o755)
