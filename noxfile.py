@@ -32,7 +32,18 @@ MATRIX = [
 PRE_RELEASES = {"2.22": "2.22.0rc1"}
 RUNTIME = ["-r", "meta/ee-requirements.txt"]
 
-nox.options.sessions = ["lint", "docs_lint", "docs", "sanity", "contract", "render", "examples", "tests", "report", "build"]
+nox.options.sessions = [
+    "lint",
+    "docs_lint",
+    "docs",
+    "sanity",
+    "contract",
+    "render",
+    "examples",
+    "tests",
+    "report",
+    "build",
+]
 nox.options.default_venv_backend = "venv"
 nox.options.reuse_existing_virtualenvs = True
 nox.options.error_on_missing_interpreters = False

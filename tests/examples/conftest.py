@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from checkout import collections_dir
 from emulator_process import Emulator
-from extract import ROOT, Example
+from extract import Example
 
 BIN = Path(sys.executable).parent
 VAULT_PASSWORD = "examples"
@@ -149,5 +149,3 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.section("checked, not run")
         for line in checked:
             terminalreporter.write_line(line)
-
-

@@ -9,6 +9,7 @@ commands. A new form fails here until it is known.
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import shlex
@@ -62,7 +63,7 @@ def succeeds(done: subprocess.CompletedProcess[str], example: Example | str) -> 
     return done.stdout
 
 
-def form(data: Any) -> str:  # noqa: PLR0911 - one for each form
+def form(data: Any) -> str:
     """Say what YAML is, by its shape."""
     if isinstance(data, dict):
         if "plugin" in data:
@@ -125,7 +126,10 @@ def run_tasks(example: Example, world: World) -> str | None:
         "tasks": [{"name": "Run it", "ansible.builtin.import_tasks": tasks.name}],
     }
     wrapper = world.write("wrapper.yml", json.dumps([play]))
-    world.write("fleet.yml", json.dumps({"instances": [{"slug": "shop-north"}, {"slug": "shop-trial"}, {"slug": "aarhus-bakery-1"}]}))
+    world.write(
+        "fleet.yml",
+        json.dumps({"instances": [{"slug": "shop-north"}, {"slug": "shop-trial"}, {"slug": "aarhus-bakery-1"}]}),
+    )
     world.write("ticket.md.j2", "{{ report.headline }}\n")
     command = ["ansible-playbook", "-i", "world.ocore.yml", str(wrapper), "-e", json.dumps(VARIABLES)]
     reasons = {HOST_MODULES[key] for task in example.data for key in task if key in HOST_MODULES}
@@ -200,7 +204,10 @@ def run_inventory(example: Example, world: World) -> str | None:
     path = world.save(example, "example.ocore.yml")
     listed = json.loads(succeeds(world.run("ansible-inventory", "-i", path, *VAULT, "--list"), example))
     assert listed.get("ocore", {}).get("hosts"), f"{example}: the inventory is empty"
-    for group in [*example.data.get("groups", {}), *[entry["prefix"] for entry in example.data.get("keyed_groups", [])]]:
+    for group in [
+        *example.data.get("groups", {}),
+        *[entry["prefix"] for entry in example.data.get("keyed_groups", [])],
+    ]:
         assert group in EMPTY_GROUPS or any(name.startswith(group) for name in listed), f"{example}: no group {group}"
     return None
 
@@ -356,15 +363,18 @@ def check_command(words: list[str], place: str) -> None:
     if words[0] == "ansible-playbook":
         name = next(word for word in words if word.startswith("ocore.cloud."))
         text = (ROOT / f"playbooks/{name.removeprefix('ocore.cloud.')}.yml").read_text(encoding="utf-8")
-        known = text + "".join(role_options())
-        for flag, value in zip(words, words[1:], strict=False):
+        for flag, value in itertools.pairwise(words):
             if flag == "-e" and "=" in value:
-                assert value.split("=")[0] in known, f"{place}: {name} knows no {value.split('=')[0]}"
+                variable = value.split("=")[0]
+                assert variable in text or variable in role_options(), f"{place}: {name} knows no {variable}"
 
 
 def start_emulator(options: list[str], place: str) -> None:
     process = subprocess.Popen(
-        [sys.executable, str(ROOT / "tests/emulator"), *options], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        [sys.executable, str(ROOT / "tests/emulator"), *options],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
     )
     assert process.stdout is not None
     first = process.stdout.readline()
