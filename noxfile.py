@@ -12,6 +12,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 
 import nox
@@ -29,6 +30,13 @@ MATRIX = [
     nox.param("3.13", "2.21", id="core-2.21"),
     nox.param("3.13", "2.22", id="core-2.22"),
 ]
+#: What the archive holds: what runs, what documents it, and what the platforms around Ansible read.
+ARCHIVED = (
+    *("CHANGELOG.md", "CODE_OF_CONDUCT.md", "CONTRIBUTING.md", "LICENSE", "README.md", "REUSE.toml"),
+    *("FILES.json", "MANIFEST.json", "LICENSES/", "changelogs/", "docs/checklist.md", "docs/docsite/", "docs/images/"),
+    *("extensions/audit/", "extensions/awx/credential_type/", "extensions/awx/surveys/", "extensions/eda/"),
+    *("extensions/execution_environment/", "meta/", "playbooks/", "plugins/", "roles/"),
+)
 PRE_RELEASES = {"2.22": "2.22.0rc1"}
 RUNTIME = ["-r", "meta/ee-requirements.txt"]
 
@@ -239,6 +247,10 @@ def build(session: nox.Session) -> None:
     shutil.rmtree(out, ignore_errors=True)
     session.run("ansible-galaxy", "collection", "build", "--output-path", str(out), silent=True)
     archive = next(out.glob("ocore-cloud-*.tar.gz"))
+    with tarfile.open(archive) as opened:
+        strays = [entry.name for entry in opened if entry.isfile() and not entry.name.startswith(ARCHIVED)]
+    if strays:
+        session.error(f"Not meant for the archive (build_ignore in galaxy.yml keeps it out): {', '.join(strays)}")
     env = {"ANSIBLE_COLLECTIONS_PATH": str(out / "installed")}
     with session.chdir(out):
         session.run(
