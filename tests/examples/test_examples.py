@@ -40,7 +40,7 @@ COMMANDS = {
     r"ansible-galaxy collection install (ocore\.cloud|awx\.awx)\b": "needs Galaxy",
     r"pip install ": "needs a package index; the requirements are compared with those of the collection",
     r"git clone |cd ": "needs the repository of the collection",
-    r"ansible-builder build |docker push ": "needs a container engine; the session platform builds this definition",
+    r"ansible-builder build |docker push ": "needs a container engine; make test-roles builds this definition",
     r"ansible-rulebook --rulebook ocore\.cloud\.restart_failed ": "needs Java; the session platform runs this rulebook",
     r"ansible-playbook ocore\.cloud\.awx_setup ": "needs AWX; the session platform runs it against a stand-in",
     r"ansible-playbook (-i \S+ )?ocore\.cloud\.provision_host\b": HOST_ROLES,
