@@ -33,7 +33,7 @@ MATRIX = [
 #: What the archive holds: what runs, what documents it, and what the platforms around Ansible read.
 ARCHIVED = (
     *("CHANGELOG.md", "CODE_OF_CONDUCT.md", "CONTRIBUTING.md", "LICENSE", "README.md", "REUSE.toml"),
-    *("FILES.json", "MANIFEST.json", "LICENSES/", "changelogs/", "docs/checklist.md", "docs/docsite/", "docs/images/"),
+    *("FILES.json", "MANIFEST.json", "LICENSES/", "changelogs/", "docs/"),
     *("extensions/audit/", "extensions/awx/credential_type/", "extensions/awx/surveys/", "extensions/eda/"),
     *("extensions/execution_environment/", "meta/", "playbooks/", "plugins/", "roles/"),
 )
