@@ -12,6 +12,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 
 import nox
@@ -29,10 +30,28 @@ MATRIX = [
     nox.param("3.13", "2.21", id="core-2.21"),
     nox.param("3.13", "2.22", id="core-2.22"),
 ]
+#: What the archive holds: what runs, what documents it, and what the platforms around Ansible read.
+ARCHIVED = (
+    *("CHANGELOG.md", "CODE_OF_CONDUCT.md", "CONTRIBUTING.md", "LICENSE", "README.md", "REUSE.toml"),
+    *("FILES.json", "MANIFEST.json", "LICENSES/", "changelogs/", "docs/"),
+    *("extensions/audit/", "extensions/awx/credential_type/", "extensions/awx/surveys/", "extensions/eda/"),
+    *("extensions/execution_environment/", "meta/", "playbooks/", "plugins/", "roles/"),
+)
 PRE_RELEASES = {"2.22": "2.22.0rc1"}
 RUNTIME = ["-r", "meta/ee-requirements.txt"]
 
-nox.options.sessions = ["lint", "docs_lint", "docs", "sanity", "contract", "render", "tests", "report", "build"]
+nox.options.sessions = [
+    "lint",
+    "docs_lint",
+    "docs",
+    "sanity",
+    "contract",
+    "render",
+    "examples",
+    "tests",
+    "report",
+    "build",
+]
 nox.options.default_venv_backend = "venv"
 nox.options.reuse_existing_virtualenvs = True
 nox.options.error_on_missing_interpreters = False
@@ -101,6 +120,7 @@ def lint(session: nox.Session) -> None:
     session.run("mypy", "-p", "ansible_collections.ocore.cloud.plugins", env={"MYPYPATH": collections})
     session.run("yamllint", "--strict", ".")
     session.run("reuse", "lint", "--quiet")
+    session.run("actionlint", *map(str, sorted((ROOT / ".github/workflows").glob("*.yml"))))
     session.run("zizmor", "--offline", "--quiet", ".github/workflows")
     session.run("antsibull-changelog", "lint")
     session.run("antsibull-changelog", "lint-changelog-yaml", "--strict", "changelogs/changelog.yaml")
@@ -171,6 +191,15 @@ def render(session: nox.Session) -> None:
 
 
 @nox.session
+def examples(session: nox.Session) -> None:
+    """Run the examples of guides, READMEs and plugin documentation against the emulator."""
+    session.install(
+        "ansible-core>=2.19", *RUNTIME, "-r", "tests/examples/requirements.txt", "-r", "tests/emulator/requirements.txt"
+    )
+    session.run("pytest", "-q", "-n", "auto", "tests/examples", *session.posargs)
+
+
+@nox.session
 def report(session: nox.Session) -> None:
     """Run the playbook of the fleet report, and look at the page in Chromium where it is installed."""
     session.install(
@@ -218,6 +247,10 @@ def build(session: nox.Session) -> None:
     shutil.rmtree(out, ignore_errors=True)
     session.run("ansible-galaxy", "collection", "build", "--output-path", str(out), silent=True)
     archive = next(out.glob("ocore-cloud-*.tar.gz"))
+    with tarfile.open(archive) as opened:
+        strays = [entry.name for entry in opened if entry.isfile() and not entry.name.startswith(ARCHIVED)]
+    if strays:
+        session.error(f"Not meant for the archive (build_ignore in galaxy.yml keeps it out): {', '.join(strays)}")
     env = {"ANSIBLE_COLLECTIONS_PATH": str(out / "installed")}
     with session.chdir(out):
         session.run(

@@ -115,7 +115,7 @@ plugin: ocore.cloud.ocore
 organization: acme
 
 ---
-# Groups such as status_running, odoo_17_0 (below the group odoo) and server_6b1d6a52_...
+# Groups such as status_running, odoo_17_0 (below the group odoo) and server_4c0834c4_...
 plugin: ocore.cloud.ocore
 organization: acme
 keyed_groups:
@@ -142,25 +142,25 @@ plugin: ocore.cloud.ocore
 organization: acme
 api_token: !vault |
   $ANSIBLE_VAULT;1.1;AES256
-  66386439653236336462626566653063336164663966303231363934653561363964363833313662
-  6431626536303530376336343832656537303632313433360a626438346336353331386135323734
-  62656361653630373231613662633962316233633936396165386439616533353965373339616234
-  3430613539666330390a313736323265656432366236633330313963326365653937323833366536
-  34623731376664623134383463316265643436343438623266623965636363326136
+  39386636653632353139363934343934653534356161646664663064353530376433386266353837
+  6231653564313239646439386637393466623165316663390a616230343765363865643239313761
+  62303736623961376433613235653238396462666237616331666439616337313931303063343563
+  6562616133356165370a316330653065386638353836616231616337336331356266323966666536
+  37303461383738326636616631643765383037306265633361386539363461346239
 
 ---
-# The token from a password manager, or from a file
+# The token from a password manager, by any lookup; this one runs a command
 plugin: ocore.cloud.ocore
 organization: acme
-api_token: "{{ lookup('community.general.onepassword', 'oCore', field='api key') }}"
+api_token: "{{ lookup('ansible.builtin.pipe', 'pass show ocore/api-key') }}"
 
 ---
 # Running instances of two servers, without those for tests, called by their domain
 plugin: ocore.cloud.ocore
 organization: acme
 server_ids:
-  - 6b1d6a52-53a5-4d8c-8f45-3b8c1d4f3a10
-  - 0a3f7d0e-6d2a-4a58-9f0c-5a0c6f7f2b11
+  - 4c0834c4-3d20-5ec5-8a7c-210089b98dcf
+  - ebf1e60d-312f-5639-8559-37192e779e10
 filters:
   - exclude: ocore_slug is match('test-')
   - include: ocore_status == 'running'

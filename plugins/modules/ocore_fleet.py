@@ -228,7 +228,7 @@ EXAMPLES = r"""
   ocore.cloud.ocore_fleet:
     organization: acme
     defaults:
-      server_id: 6b1d6a52-53a5-4d8c-8f45-3b8c1d4f3a10
+      server_id: 4c0834c4-3d20-5ec5-8a7c-210089b98dcf
       odoo_version: "18.0"
       odoo_edition: community
       env_vars:
@@ -261,8 +261,8 @@ EXAMPLES = r"""
     instances: "{{ (lookup('ansible.builtin.file', 'fleet.yml') | from_yaml).instances }}"
     purge: true
     purge_server_ids:
-      - 6b1d6a52-53a5-4d8c-8f45-3b8c1d4f3a10
-      - 0f8c5c0e-5b0f-4a43-9d3b-2f6f6d1c9b77
+      - 4c0834c4-3d20-5ec5-8a7c-210089b98dcf
+      - ebf1e60d-312f-5639-8559-37192e779e10
     on_error: stop
     wait_timeout: 3600
 
@@ -273,7 +273,7 @@ EXAMPLES = r"""
       power: stopped
     instances:
       - slug: shop-trial
-      - id: 1c0fd1f3-6f1e-4f0c-9d8e-0d9d5a1b7c11
+      - id: 93831ec5-7aeb-5868-aa0b-00f81681a1e7
 
 - name: Give up all instances of a server
   ocore.cloud.ocore_fleet:
@@ -282,7 +282,7 @@ EXAMPLES = r"""
     purge: true
     purge_all: true
     purge_server_ids:
-      - 0f8c5c0e-5b0f-4a43-9d3b-2f6f6d1c9b77
+      - ebf1e60d-312f-5639-8559-37192e779e10
 """
 
 RETURN = r"""
@@ -296,7 +296,7 @@ results:
       description: Id of the instance; null for one that does not exist yet.
       type: str
       returned: always
-      sample: "1c0fd1f3-6f1e-4f0c-9d8e-0d9d5a1b7c11"
+      sample: "93831ec5-7aeb-5868-aa0b-00f81681a1e7"
     slug:
       description: Short identifier of the instance.
       type: str

@@ -111,7 +111,7 @@ EXAMPLES = r"""
     organization: acme
     name: Shop production
     slug: shop-prod
-    server_id: 6b1d6a52-53a5-4d8c-8f45-3b8c1d4f3a10
+    server_id: 4c0834c4-3d20-5ec5-8a7c-210089b98dcf
     odoo_version: "18.0"
     odoo_edition: community
     env_vars:
@@ -144,7 +144,7 @@ EXAMPLES = r"""
     organization: acme
     name: "{{ item }}"
     slug: "{{ item }}"
-    server_id: 6b1d6a52-53a5-4d8c-8f45-3b8c1d4f3a10
+    server_id: 4c0834c4-3d20-5ec5-8a7c-210089b98dcf
     wait: false
   loop: [north, south]
 
@@ -166,7 +166,7 @@ instance:
       description: Id (UUID).
       type: str
       returned: always
-      sample: "1c0fd1f3-6f1e-4f0c-9d8e-0d9d5a1b7c11"
+      sample: "93831ec5-7aeb-5868-aa0b-00f81681a1e7"
     name:
       description: Display name.
       type: str
@@ -191,7 +191,7 @@ instance:
       description: Id of the server that it runs on.
       type: str
       returned: always
-      sample: "6b1d6a52-53a5-4d8c-8f45-3b8c1d4f3a10"
+      sample: "4c0834c4-3d20-5ec5-8a7c-210089b98dcf"
     odoo_version:
       description: Release of Odoo.
       type: str

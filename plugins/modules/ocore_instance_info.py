@@ -72,7 +72,7 @@ EXAMPLES = r"""
 - name: Read the instances of a server
   ocore.cloud.ocore_instance_info:
     organization: acme
-    server_id: 6b1d6a52-53a5-4d8c-8f45-3b8c1d4f3a10
+    server_id: 4c0834c4-3d20-5ec5-8a7c-210089b98dcf
 """
 
 RETURN = r"""
@@ -86,7 +86,7 @@ instances:
       description: Id (UUID).
       type: str
       returned: always
-      sample: "1c0fd1f3-6f1e-4f0c-9d8e-0d9d5a1b7c11"
+      sample: "93831ec5-7aeb-5868-aa0b-00f81681a1e7"
     name:
       description: Display name.
       type: str
@@ -111,7 +111,7 @@ instances:
       description: Id of the server that it runs on.
       type: str
       returned: always
-      sample: "6b1d6a52-53a5-4d8c-8f45-3b8c1d4f3a10"
+      sample: "4c0834c4-3d20-5ec5-8a7c-210089b98dcf"
     odoo_version:
       description: Release of Odoo.
       type: str

@@ -4,12 +4,15 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
+import re
 import types
 import typing
 from pathlib import Path
 from typing import Any
 
+import ansible.module_utils
 import pytest
 import yaml
 from ansible.module_utils.parsing.convert_bool import boolean
@@ -198,3 +201,47 @@ def test_the_models_have_the_fields_of_the_contract(contract: dict[str, Any]) ->
 def test_requests_hold_the_fields_of_the_contract(contract: dict[str, Any]) -> None:
     assert set(body(contract, "/instances", "post", None)) == set(to_wire(dict.fromkeys(CREATABLE)))
     assert set(body(contract, "/instances/{id}", "put", None)) == set(to_wire(dict.fromkeys(UPDATABLE)))
+
+
+# --- messages
+
+TERM = re.compile(r"^(\S.*)\n  \S", re.MULTILINE)
+#: Entries of the guide that are no message.
+SYMPTOMS = {"The inventory is empty, without an error"}
+
+
+@pytest.fixture(scope="module")
+def messages() -> str:
+    """Give all texts that a user may be shown, with an unlikely character where a value goes in."""
+    ansible_utils = Path(ansible.module_utils.__path__[0])
+    texts: list[str] = []
+    for path in [
+        *(ROOT / "plugins").rglob("*.py"),
+        *(ansible_utils / name for name in ("basic.py", "common/validation.py", "common/parameters.py")),
+    ]:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        docstrings = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.JoinedStr):
+                parts = [str(part.value) if isinstance(part, ast.Constant) else "\0" for part in node.values]
+                texts.append("".join(parts))
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings:
+                # DOCUMENTATION and the like begin with a line end; a message does not.
+                texts.append("" if node.value.startswith("\n") else node.value)
+    for path in [*(ROOT / "roles").rglob("tasks/*.yml"), *(ROOT / "playbooks").rglob("*.yml")]:
+        texts.append(" ".join(re.sub(r"{{.*?}}", "\0", path.read_text(encoding="utf-8"), flags=re.DOTALL).split()))
+    return "\n".join(texts)
+
+
+def quoted() -> list[str]:
+    """Give the messages that the guide explains, and those that it quotes on the way."""
+    text = (ROOT / "docs/docsite/rst/guide_troubleshooting.rst").read_text(encoding="utf-8")
+    inner = [" ".join(found.split()) for found in re.findall(r'"([^"]+)"', text)]
+    return [term for term in TERM.findall(text) if not term.startswith("..") and term not in SYMPTOMS] + inner
+
+
+@pytest.mark.parametrize("message", quoted())
+def test_a_message_that_the_guide_explains_exists(message: str, messages: str) -> None:
+    # What differs from case to case: dots, numbers, and what follows the colon or stands in parentheses.
+    for part in re.split(r"\.\.\.|\d+|(?<=arguments:).*|\(.*\)", message):
+        assert part.strip() in messages, f"no message holds {part!r}"
