@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -32,7 +33,18 @@ MATRIX = [
 PRE_RELEASES = {"2.22": "2.22.0rc1"}
 RUNTIME = ["-r", "meta/ee-requirements.txt"]
 
-nox.options.sessions = ["lint", "docs_lint", "docs", "sanity", "contract", "render", "tests", "report", "build"]
+nox.options.sessions = [
+    "lint",
+    "docs_lint",
+    "docs",
+    "sanity",
+    "contract",
+    "render",
+    "tests",
+    "report",
+    "platform",
+    "build",
+]
 nox.options.default_venv_backend = "venv"
 nox.options.reuse_existing_virtualenvs = True
 nox.options.error_on_missing_interpreters = False
@@ -205,6 +217,18 @@ def tests(session: nox.Session, core: str) -> None:
 
 
 @nox.session
+def platform(session: nox.Session) -> None:
+    """Run the collection in what AWX and event-driven Ansible run it in: ansible-runner, -navigator and -rulebook."""
+    java = shutil.which("java")
+    said = subprocess.run([java, "-version"], capture_output=True, text=True, check=False).stderr if java else ""
+    version = re.search(r'version "(\d+)', said)
+    if not version or int(version[1]) < 17:
+        session.error("ansible-rulebook needs Java 17 or newer. On Debian: apt-get install openjdk-17-jre-headless")
+    session.install(*RUNTIME, "-r", "tests/platform/requirements.txt", "-r", "tests/emulator/requirements.txt")
+    session.run("pytest", "-q", "-n", "auto", "-m", "not docker", *(session.posargs or ["tests/platform"]))
+
+
+@nox.session
 def build(session: nox.Session) -> None:
     """Build the archive, import it as Galaxy does, install it and run what a user runs first."""
     # The package ansible brings the collections that playbooks and roles use, which the importer's linter looks up.
@@ -241,3 +265,10 @@ def roles(session: nox.Session) -> None:
     """Run the roles on real hosts: systemd in containers, Docker, nginx, certbot and an ACME server."""
     session.install("-r", "extensions/molecule/requirements.txt")
     session.run("python", "extensions/molecule/run", *session.posargs)
+
+
+@nox.session
+def execution_environment(session: nox.Session) -> None:
+    """Build the execution environment on a base image made here, and run an inventory and a playbook in it."""
+    session.install("pytest", "ansible-core>=2.19", "ansible-builder>=3.1", "-r", "tests/emulator/requirements.txt")
+    session.run("pytest", "-q", "-m", "docker", *(session.posargs or ["tests/platform/test_execution_environment.py"]))
