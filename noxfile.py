@@ -263,7 +263,7 @@ def build(session: nox.Session) -> None:
 @nox.session
 def roles(session: nox.Session) -> None:
     """Run the roles on real hosts: systemd in containers, Docker, nginx, certbot and an ACME server."""
-    session.install("-r", "extensions/molecule/requirements.txt")
+    session.install(*RUNTIME, "-r", "extensions/molecule/requirements.txt", "-r", "tests/emulator/requirements.txt")
     session.run("python", "extensions/molecule/run", *session.posargs)
 
 
