@@ -80,9 +80,7 @@ def changed(result: dict[str, Any]) -> list[str]:
 
 def served(result: dict[str, Any]) -> dict[str, dict[str, bool]]:
     """Give host → slug → whether the report says that it is served."""
-    (shown,) = [
-        task["hosts"] for task in result["plays"][-1]["tasks"] if task["task"]["name"] == "Show what is served"
-    ]
+    (shown,) = [task["hosts"] for task in result["plays"][-1]["tasks"] if task["task"]["name"] == "Show what is served"]
     return {host: {i["slug"]: i["served"] for i in seen["odoo_host_report"]} for host, seen in shown.items()}
 
 
