@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -34,7 +33,8 @@ class Job:
         # AWX gives a job its (slice of the) inventory as a script that prints JSON.
         script = directory / "inventory/hosts"
         text = json.dumps(inventory)
-        script.write_text(f"#!{sys.executable}\nprint({text!r})\n", encoding="utf-8")
+        # By the path: the name of an interpreter in a directory with a space is no first line of a script.
+        script.write_text(f"#!/usr/bin/env python3\nprint({text!r})\n", encoding="utf-8")
         script.chmod(0o700)
 
     def run(self, playbook: str, *options: str) -> subprocess.CompletedProcess[str]:
