@@ -54,7 +54,7 @@ def base_image() -> str:
     except FileNotFoundError:
         pytest.fail("There is no docker command. Install a Docker engine; on Debian: .ci/start-docker", pytrace=False)
     if engine.returncode:
-        pytest.fail(f"No Docker engine answers: {engine.stdout.strip()}. On Debian: .ci/start-docker", pytrace=False)
+        pytest.fail(f"No Docker engine answers ({engine.stdout.strip()}). On Debian: .ci/start-docker", pytrace=False)
     made = subprocess.run(
         [COLLECTION / "extensions/molecule/images/build", "trixie"],
         env=environment(),
