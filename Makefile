@@ -20,8 +20,8 @@ demo: $(VENV)/demo ## Try everything against the emulator, without an oCore acco
 test: $(VENV)/nox ## Run all tests that need no Docker engine
 	@$(VENV)/bin/python tests/run.py '$(SESSIONS)'
 
-test-roles: $(VENV)/nox ## Run the roles on real hosts (needs a Docker engine)
-	@$(VENV)/bin/python tests/run.py roles
+test-roles: $(VENV)/nox ## Run the roles on real hosts and build the execution environment (needs a Docker engine)
+	@$(VENV)/bin/python tests/run.py roles execution_environment
 
 docs: $(VENV)/nox ## Build the documentation site into .build/site/html
 	@$(VENV)/bin/python tests/run.py docs

@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -40,6 +41,15 @@ ARCHIVED = (
 PRE_RELEASES = {"2.22": "2.22.0rc1"}
 RUNTIME = ["-r", "meta/ee-requirements.txt"]
 
+#: What servers run with a Python of their own, 3.9 on Rocky 9; all else runs where the playbook does.
+HOST_SIDE = [
+    "plugins/modules/certbot_certificates.py",
+    "plugins/modules/nginx_config.py",
+    "plugins/modules/nginx_info.py",
+    "plugins/module_utils/_certificate.py",
+    "plugins/module_utils/_nginx.py",
+]
+
 nox.options.sessions = [
     "lint",
     "docs_lint",
@@ -50,6 +60,7 @@ nox.options.sessions = [
     "examples",
     "tests",
     "report",
+    "platform",
     "build",
 ]
 nox.options.default_venv_backend = "venv"
@@ -120,6 +131,7 @@ def lint(session: nox.Session) -> None:
     session.run("mypy", "-p", "ansible_collections.ocore.cloud.plugins", env={"MYPYPATH": collections})
     session.run("yamllint", "--strict", ".")
     session.run("reuse", "lint", "--quiet")
+    session.run("vermin", "--quiet", "--no-tips", "--target=3.9-", "--violations", *HOST_SIDE)
     session.run("actionlint", *map(str, sorted((ROOT / ".github/workflows").glob("*.yml"))))
     session.run("zizmor", "--offline", "--quiet", ".github/workflows")
     session.run("antsibull-changelog", "lint")
@@ -239,6 +251,18 @@ def tests(session: nox.Session, core: str) -> None:
 
 
 @nox.session
+def platform(session: nox.Session) -> None:
+    """Run the collection in what AWX and event-driven Ansible run it in: ansible-runner, -navigator and -rulebook."""
+    java = shutil.which("java")
+    said = subprocess.run([java, "-version"], capture_output=True, text=True, check=False).stderr if java else ""
+    version = re.search(r'version "(\d+)', said)
+    if not version or int(version[1]) < 17:
+        session.error("ansible-rulebook needs Java 17 or newer. On Debian: apt-get install openjdk-17-jre-headless")
+    session.install(*RUNTIME, "-r", "tests/platform/requirements.txt", "-r", "tests/emulator/requirements.txt")
+    session.run("pytest", "-q", "-n", "auto", "-m", "not docker", *(session.posargs or ["tests/platform"]))
+
+
+@nox.session
 def build(session: nox.Session) -> None:
     """Build the archive, import it as Galaxy does, install it and run what a user runs first."""
     # The package ansible brings the collections that playbooks and roles use, which the importer's linter looks up.
@@ -284,5 +308,12 @@ def bench(session: nox.Session) -> None:
 @nox.session
 def roles(session: nox.Session) -> None:
     """Run the roles on real hosts: systemd in containers, Docker, nginx, certbot and an ACME server."""
-    session.install("-r", "extensions/molecule/requirements.txt")
+    session.install(*RUNTIME, "-r", "extensions/molecule/requirements.txt", "-r", "tests/emulator/requirements.txt")
     session.run("python", "extensions/molecule/run", *session.posargs)
+
+
+@nox.session
+def execution_environment(session: nox.Session) -> None:
+    """Build the execution environment on a base image made here, and run an inventory and a playbook in it."""
+    session.install("pytest", "ansible-core>=2.19", "ansible-builder>=3.1", "-r", "tests/emulator/requirements.txt")
+    session.run("pytest", "-q", "-m", "docker", *(session.posargs or ["tests/platform/test_execution_environment.py"]))

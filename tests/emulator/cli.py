@@ -107,7 +107,7 @@ async def _serve(
         print(f"oCore emulator: {url}", flush=True)
     stopped = asyncio.create_task(stop.wait())
     while not serving.done() and not stopped.done():
-        await asyncio.wait([serving, stopped], timeout=SAVE_INTERVAL)
+        await asyncio.wait([serving, stopped], timeout=SAVE_INTERVAL, return_when=asyncio.FIRST_COMPLETED)
         try:
             world.save()
         except OSError as wrong:

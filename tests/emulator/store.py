@@ -98,7 +98,8 @@ class Store:
         self._instances[instance.id] = instance
         if instance.gone_at is None:
             self._slugs[instance.organization, instance.fields["slug"]] = instance
-        port = instance.fields["longpollingPortHost"] + 1
+        # A seed may say that an instance has none.
+        port = max(instance.fields[name] or 0 for name in ("httpPortHost", "longpollingPortHost")) + 1
         server = instance.fields["serverId"]
         self._next_port[server] = max(self._next_port.get(server, FIRST_PORT), port)
         self.noticed(instance)

@@ -93,6 +93,18 @@ def test_a_survey_is_one_that_awx_takes_and_asks_for_variables_of_its_playbook(s
         assert re.search(rf"\b{question['variable']}\b", playbook + roles), question["variable"]
 
 
+def test_the_guide_says_when_to_slice_and_which_job_templates() -> None:
+    (play,) = yaml.safe_load((COLLECTION / "playbooks/awx_setup.yml").read_text())
+    templates = play["vars"]["awx_setup_templates"]
+    guide = (COLLECTION / "docs/docsite/rst/guide_awx.rst").read_text()
+    section = " ".join(re.split(r"\n[A-Z][^\n]+\n-+\n", guide.partition("When to slice\n---")[2])[0].split())
+    assert "Slice when one job is not enough" in section
+    sliced = " and ".join(f"*oCore {item['name'].replace('_', ' ')}*" for item in templates if item["limit"])
+    assert f"Only {sliced} ask for the number of slices." in section
+    together = " and ".join(f"*oCore {item['name']}*" for item in templates if item["simultaneous"])
+    assert f"{together} may run concurrently" in section
+
+
 @pytest.fixture
 def repository(tmp_path: Path) -> Path:
     """Give the project of the collection as a git repository."""
@@ -140,6 +152,8 @@ def test_setup_makes_everything_then_changes_nothing_then_repairs_what_was_chang
     assert limited == {"control.yml", "provision_host.yml"}
     # A play over localhost would run once per slice.
     assert {name for name, item in templates.items() if item["ask_job_slice_count_on_launch"]} == limited
+    # Two plans over one fleet would contradict each other, and two runs would write one report or configure one server.
+    assert {name for name, item in templates.items() if item["allow_simultaneous"]} == {"control.yml", "instance.yml"}
     assert API_TOKEN not in first.stdout + "".join(awx.answers)
 
     awx.log.clear()

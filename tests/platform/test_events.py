@@ -289,16 +289,23 @@ def test_source_waits_failures_out_and_forgets_nothing(
     assert emulator.token not in caplog.text
 
 
+def expire(emulator: Emulator) -> None:
+    """Refuse every token from now on, as when its time is over."""
+    emulator.fault("error_before", "*", count=None, status=401, message="token expired")
+
+
 def test_expired_token_ends_the_source_with_what_to_do(emulator: Emulator) -> None:
-    token = emulator.jwt(expires_in=2)
+    token = emulator.jwt()
 
     async def test(source: Stream) -> None:
+        await source.looks(emulator, 2)
+        expire(emulator)
         await asyncio.wait_for(source.task, PATIENCE)
 
     with pytest.raises(OcoreError, match=r"expired or was revoked meanwhile\. Use an API key") as error:
         stream(args(emulator, api_token=token), test)
     assert token not in str(error.value)
-    assert len(emulator.log("list")) > 1
+    assert [request["status"] for request in emulator.log()].count(401) == 1
 
 
 @pytest.mark.parametrize(
@@ -376,8 +383,12 @@ def test_rulebook_restarts_a_failed_instance_once(emulator: Emulator, tmp_path: 
 
 
 def test_rulebook_ends_with_one_sentence_when_the_token_expires(emulator: Emulator, tmp_path: Path) -> None:
-    env = credentials(emulator, token=emulator.jwt(expires_in=-5))
+    env = credentials(emulator, token=emulator.jwt())
     with Rulebook(tmp_path, env, "ocore.cloud.restart_failed", ocore_interval=0.5) as rulebook:
-        rulebook.process.wait(120)
-    assert "Check api_token (or OCORE_API_TOKEN): it is wrong, revoked or expired." in rulebook.output()
+        rulebook.wait_for(lambda: len(emulator.log("list")) >= 2)
+        expire(emulator)
+        assert rulebook.process.wait(120) != 0
+    assert "it expired or was revoked meanwhile. Use an API key" in rulebook.output()
+    assert "Traceback" not in rulebook.output()
     assert env["OCORE_API_TOKEN"] not in rulebook.output()
+    assert {request["operation"] for request in emulator.log()} == {"list"}

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-import sys
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,8 @@ class Job:
         # AWX gives a job its (slice of the) inventory as a script that prints JSON.
         script = directory / "inventory/hosts"
         text = json.dumps(inventory)
-        script.write_text(f"#!{sys.executable}\nprint({text!r})\n", encoding="utf-8")
+        # By the path: the name of an interpreter in a directory with a space is no first line of a script.
+        script.write_text(f"#!/usr/bin/env python3\nprint({text!r})\n", encoding="utf-8")
         script.chmod(0o700)
 
     def run(self, playbook: str, *options: str) -> subprocess.CompletedProcess[str]:
@@ -120,7 +121,8 @@ def test_environment_variables_of_the_instance_survey_stay_secret(emulator: Emul
     value = "new-pass-77ab"
     slug = emulator.instances()[0]["slug"]
     variables = {"instance_slug": slug, "instance_env_vars": json.dumps({"SMTP_PASSWORD": value}), "instance_name": ""}
-    job = Job(tmp_path / "job", credentials(emulator), {}, **variables)
+    # A survey gives "true" as text; a launch by the API may as well give a boolean.
+    job = Job(tmp_path / "job", credentials(emulator), {}, instance_restart_on_change=True, **variables)
 
     result = job.run("instance.yml", "-vvvv")
 
@@ -224,52 +226,110 @@ def test_fact_cache_keeps_what_a_job_learned_and_no_secret(emulator: Emulator, t
     assert emulator.token not in job.text()
 
 
+#: What makes a run of the playbook possible but for the one answer that a test gets wrong. The servers can't be reached.
+INSTANCES = {"ocore": {"hosts": ["a", "b"]}, "_meta": {"hostvars": {"a": {"ocore_id": "1"}, "b": {"ocore_id": "2"}}}}
+SERVER = {"ansible_host": "127.0.0.1", "ansible_port": 1, "odoo_host_server_id": "4c0834c4-3d20-5ec5-8a7c-210089b98dcf"}
+SERVERS = {"servers": {"hosts": ["s1", "s2"]}, "_meta": {"hostvars": {"s1": SERVER, "s2": SERVER}}}
+NEEDED = {"control": {"control_state": "started"}, "instance": {"instance_slug": "x"}}
+
+
+def answers_out_of_range() -> list[Any]:
+    """Give survey, variable and answer for every limit of every survey."""
+    cases = []
+    for path in sorted((PROJECT / "../surveys").glob("*.yml")):
+        for question in yaml.safe_load(path.read_text(encoding="utf-8"))["spec"]:
+            wrong = {
+                "integer": lambda q: [q["min"] - 1, q["max"] + 1, "many"],
+                "multiplechoice": lambda _q: ["nonsense"],
+                "text": lambda q: ["k-91c3" * q["max"]],
+                "password": lambda q: ["k-91c3" * q["max"]],
+            }[question["type"]](question)
+            name = f"{path.stem}-{question['variable']}"
+            cases += [
+                pytest.param(path.stem, question["variable"], value, id=f"{name}-{str(value)[:6]}") for value in wrong
+            ]
+    return cases
+
+
+def refused(directory: Path, emulator: Emulator, playbook: str, variables: dict[str, object]) -> str:
+    """Run a playbook that has to end before it touches anything, and give the one sentence that it ends with."""
+    emulator.clear_log()
+    job = Job(directory, credentials(emulator), SERVERS if playbook == "provision_host" else INSTANCES, **variables)
+
+    result = job.run(f"{playbook}.yml")
+
+    assert result.returncode != 0
+    assert not job.stats()["dark"]
+    sentences = {message for message in job.failures() if message.endswith("nothing was touched.")}
+    assert len(sentences) == 1, job.failures()
+    assert emulator.log() == []
+    assert "Traceback" not in result.stdout
+    return str(sentences.pop())
+
+
+@pytest.fixture(scope="module")
+def untouched() -> Iterator[Emulator]:
+    """Give an oCore for tests that must send it nothing."""
+    with Emulator() as running:
+        yield running
+
+
+@pytest.mark.parametrize(("survey", "variable", "value"), answers_out_of_range())
+def test_survey_values_out_of_range_end_with_one_sentence_before_anything_is_touched(
+    untouched: Emulator, tmp_path: Path, survey: str, variable: str, value: object
+) -> None:
+    report = tmp_path / "report"
+    variables = {**NEEDED.get(survey, {}), **({"report_directory": str(report)} if survey == "report" else {})}
+
+    said = refused(tmp_path / "job", untouched, survey, {**variables, variable: value})
+
+    assert said.startswith(f"{variable} "), said
+    assert "It has to " in said
+    assert "k-91c3" not in said
+    assert not report.exists()
+
+
 @pytest.mark.parametrize(
     ("playbook", "variables", "said"),
     [
-        ("control.yml", {"control_state": "restart"}, "control_state is 'restart'. It has to be"),
-        ("control.yml", {"control_state": "started", "control_serial": 0}, "control_serial is 0. It has to be a whole"),
-        (
-            "control.yml",
-            {"control_state": "started", "control_min_health_score": -1},
-            "control_min_health_score is -1. It has to be a whole number from 0 to",
-        ),
-        (
-            "control.yml",
-            {"control_state": "started", "control_max_fail_percentage": 101},
-            "control_max_fail_percentage is 101. It has to be",
-        ),
-        ("instance.yml", {"instance_slug": "x", "instance_state": "gone"}, "instance_state is 'gone'. It has to be"),
-        ("instance.yml", {"instance_slug": ""}, "Give instance_slug, instance_name or instance_id"),
-        ("instance.yml", {"instance_slug": "x", "instance_server_id": "srv1"}, "instance_server_id is 'srv1'. It has"),
-        (
-            "instance.yml",
-            {"instance_slug": "x", "instance_odoo_version": "18"},
-            "instance_odoo_version is '18'. It has",
-        ),
-        ("fleet.yml", {"fleet_file": "fleet/none.yml"}, "fleet/none.yml can't be read as YAML"),
-        (
-            "instance.yml",
-            {"instance_slug": "x", "instance_env_vars": '{"A": "k-91c3"'},
-            "instance_env_vars is no mapping",
-        ),
+        ("control", {}, "Give control_state, which is started, stopped or restarted"),
+        ("instance", {"instance_slug": ""}, "Give instance_slug, instance_name or instance_id"),
+        ("instance", {"instance_slug": "x", "instance_server_id": "srv1"}, "instance_server_id is 'srv1'. It has"),
+        ("instance", {"instance_slug": "x", "instance_odoo_version": "18"}, "instance_odoo_version is '18'. It has"),
+        ("instance", {"instance_slug": "x", "instance_wait_timeout": 0}, "instance_wait_timeout is 0. It has"),
+        ("instance", {"instance_slug": "x", "instance_env_vars": '{"A": "k-91c3"'}, "instance_env_vars is no mapping"),
+        ("fleet", {}, "Give fleet_file"),
+        ("fleet", {"fleet_file": "fleet/none.yml"}, "fleet/none.yml can't be read as YAML"),
+        ("fleet", {"fleet_file": "servers.yml"}, "servers.yml needs instances, and may hold nothing but"),
+        ("provision_host", {"certbot_email": "nobody"}, "certbot_email is 'nobody'. It has to be a mail address"),
     ],
 )
-def test_bad_survey_values_end_with_one_sentence_before_anything_is_touched(
-    emulator: Emulator, tmp_path: Path, playbook: str, variables: dict[str, object], said: str
+def test_answers_that_make_no_sense_end_with_one_sentence_before_anything_is_touched(
+    untouched: Emulator, tmp_path: Path, playbook: str, variables: dict[str, object], said: str
 ) -> None:
-    hosts = {"ocore": {"hosts": ["a", "b"]}, "_meta": {"hostvars": {"a": {"ocore_id": "1"}, "b": {"ocore_id": "2"}}}}
-    job = Job(tmp_path / "job", credentials(emulator), hosts, **variables)
+    sentence = refused(tmp_path / "job", untouched, playbook, variables)
+    assert said in sentence
+    assert "k-91c3" not in sentence
 
-    result = job.run(playbook)
+
+@pytest.mark.parametrize("wrong", [{}, {"odoo_host_server_id": "7"}], ids=["missing", "no-uuid"])
+def test_one_server_without_its_id_keeps_the_job_from_all_servers(
+    untouched: Emulator, tmp_path: Path, wrong: dict[str, str]
+) -> None:
+    unknown = {name: value for name, value in SERVER.items() if name != "odoo_host_server_id"} | wrong
+    servers = {"servers": {"hosts": ["s1", "s2"]}, "_meta": {"hostvars": {"s1": SERVER, "s2": unknown}}}
+    job = Job(tmp_path / "job", credentials(untouched), servers)
+    untouched.clear_log()
+
+    result = job.run("provision_host.yml")
 
     assert result.returncode != 0
-    sentences = [message for message in job.failures() if message.endswith("nothing was touched.")]
-    assert len(set(sentences)) == 1, job.failures()
-    assert said in sentences[0]
-    assert emulator.log() == []
-    assert "Traceback" not in result.stdout
-    assert "k-91c3" not in result.stdout
+    assert not job.stats()["dark"]
+    given = wrong.get("odoo_host_server_id", "")
+    assert job.failures() == [
+        f"odoo_host_server_id of s2 is '{given}'. It has to be the UUID of this server in oCore; nothing was touched."
+    ]
+    assert untouched.log() == []
 
 
 def test_expired_token_fails_the_job_with_what_to_do(emulator: Emulator, tmp_path: Path) -> None:

@@ -113,23 +113,23 @@ def test_survey_sends_empty_answers_and_zeros(ocore: Emulator, tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    "answers",
+    ("answers", "said"),
     [
-        {"report_directory": "/"},
-        {"report_directory": "../elsewhere"},
-        {"report_directory": "a\nb"},
-        {"report_certificate_critical_days": 22},
-        {"report_certificate_warning_days": -1},
-        {"report_score_warning": -5},
+        ({"report_directory": "/"}, "Nothing was written. fleet_report_directory is the path"),
+        ({"report_directory": "../elsewhere"}, "Nothing was written. fleet_report_directory is the path"),
+        ({"report_directory": "a\nb"}, "Nothing was written. fleet_report_directory is the path"),
+        ({"report_certificate_critical_days": 22}, "Nothing was written. fleet_report_directory is the path"),
+        ({"report_certificate_warning_days": -1}, "report_certificate_warning_days is -1. It has to be a whole number"),
+        ({"report_score_warning": -5}, "report_score_warning is -5. It has to be a whole number from 0 to 1000"),
     ],
 )
 def test_answers_out_of_range_are_refused_before_anything_is_asked(
-    ocore: Emulator, tmp_path: Path, answers: dict[str, Any]
+    ocore: Emulator, tmp_path: Path, answers: dict[str, Any], said: str
 ) -> None:
     ocore.clear_log()
     done = run(ocore, tmp_path, **answers)
     assert not done.ok
-    assert "Nothing was written. fleet_report_directory is the path" in done.text
+    assert said in done.text
     assert "Traceback" not in done.text
     assert ocore.log() == []
     assert list(tmp_path.iterdir()) == []

@@ -271,6 +271,14 @@ def test_more_can_be_seeded(api: Client, emulator: Emulator) -> None:
     assert (len(emulator.instances("globex")), len(emulator.instances("acme"))) == (1, 8)
 
 
+def test_instances_without_ports_can_be_seeded(emulator: Emulator) -> None:
+    server = emulator.server_ids()[0]
+    emulator.seed(1, serverId=server, httpPortHost=30000, longpollingPortHost=None)
+    emulator.seed(1, serverId=server, httpPortHost=None, longpollingPortHost=None)
+    emulator.seed(1, serverId=server)
+    assert emulator.instances()[-1]["httpPortHost"] == 30001
+
+
 @pytest.mark.parametrize(
     ("method", "path", "body"),
     [
