@@ -132,7 +132,9 @@ def test_inventory_and_playbook_run_in_the_image(image: str, emulator: Emulator)
 
 @pytest.mark.docker
 def test_build_without_network_ends_with_what_is_missing(context: Path, base_image: str) -> None:
-    result = build(context, base_image, "--no-cache", "--network", "none", "-t", f"{IMAGE}-offline", timeout=120)
+    result = build(
+        context, base_image, "--no-cache", "--force-rm", "--network", "none", "-t", f"{IMAGE}-offline", timeout=120
+    )
     assert result.returncode != 0
     last = [line for line in result.stdout.splitlines() if line.strip()][-2:]
     assert "This build needs a network" in " ".join(last), result.stdout
