@@ -6,6 +6,7 @@
 PYTHON ?= python3
 VENV := .venv
 SESSIONS ?=
+JOBS ?= 2
 BENCH ?=
 
 .DEFAULT_GOAL := help
@@ -18,7 +19,7 @@ demo: $(VENV)/demo ## Try everything against the emulator, without an oCore acco
 	@$(VENV)/bin/python tests/demo.py
 
 test: $(VENV)/nox ## Run all tests that need no Docker engine
-	@$(VENV)/bin/python tests/run.py '$(SESSIONS)'
+	@$(VENV)/bin/python tests/run.py --jobs $(JOBS) '$(SESSIONS)'
 
 test-roles: $(VENV)/nox ## Run the roles on real hosts and build the execution environment (needs a Docker engine)
 	@$(VENV)/bin/python tests/run.py roles execution_environment

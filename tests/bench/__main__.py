@@ -43,7 +43,7 @@ def main() -> int:
     parser.add_argument("--publish", action="store_true", help="put them into docs as well")
     given = parser.parse_args()
     sizes = [10, 100, 1000] if given.quick else [10, 100, 1000, 10_000]
-    figures: list[Figure] = []
+    measured: dict[str, list[Figure]] = {}
     with tempfile.TemporaryDirectory() as directory:
         bench = Bench(Path(directory), 1 if given.quick else given.repeat)
         parts: dict[str, Callable[[], Iterator[Figure]]] = {
@@ -52,38 +52,47 @@ def main() -> int:
             "growth": lambda: growth(bench, [sizes[0], sizes[-1]]),
             "inventories": lambda: inventories(bench, [100] if given.quick else [1000, 10_000]),
         }
-        for name, part in parts.items():
-            if given.only in (None, name):
-                for figure in part():
-                    figures.append(figure)
-                    print(line(figure), flush=True)
-    given.out.mkdir(parents=True, exist_ok=True)
+        for name in [given.only] if given.only else parts:
+            measured[name] = []
+            for figure in parts[name]():
+                measured[name].append(figure)
+                print(line(figure), flush=True)
     facts = {
-        "ansible_core": version("ansible-core"),
-        "python": platform.python_version(),
-        "machine": platform.machine(),
-        "cores": os.cpu_count(),
-        "repeat": 1 if given.quick else given.repeat,
+        "ansible-core": version("ansible-core"),
+        "Python": platform.python_version(),
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
+        "runs": 1 if given.quick else given.repeat,
     }
-    document = json.dumps({**facts, "figures": [asdict(figure) for figure in figures]}, indent=1)
-    (given.out / "bench.json").write_text(document + "\n", encoding="utf-8")
-    (given.out / "bench.md").write_text(table(facts, figures), encoding="utf-8")
-    (given.out / "bench.svg").write_text(chart.draw(figures), encoding="utf-8")
+    write(given.out, facts, measured)
     print(f"\nWritten to {given.out}: bench.json, bench.md, bench.svg")
     if given.publish:
-        publish(given.out)
+        publish(given.out, facts, measured)
     return 0
 
 
-def publish(out: Path) -> None:
-    """Put the figures where the documentation shows them."""
+def write(out: Path, facts: dict[str, object], measured: dict[str, list[Figure]]) -> None:
+    """Write the figures as JSON, Markdown and picture."""
+    out.mkdir(parents=True, exist_ok=True)
+    figures = [figure for part in measured.values() for figure in part]
+    parts = {name: [asdict(figure) for figure in part] for name, part in measured.items()}
+    document = json.dumps({"measured_with": facts, "parts": parts}, indent=1)
+    (out / "bench.json").write_text(document + "\n", encoding="utf-8")
+    (out / "bench.md").write_text(table(facts, figures), encoding="utf-8")
+    (out / "bench.svg").write_text(chart.draw(figures), encoding="utf-8")
+
+
+def publish(out: Path, facts: dict[str, object], measured: dict[str, list[Figure]]) -> None:
+    """Put the figures where the documentation shows them; a part that was not measured keeps those it has."""
     docs = ROOT / "docs"
+    before = json.loads((docs / "bench.json").read_text(encoding="utf-8"))["parts"]
+    kept = {name: [Figure(**figure) for figure in part] for name, part in before.items()}
+    write(out, facts, {**kept, **measured})
     shutil.copy(out / "bench.json", docs / "bench.json")
     shutil.copy(out / "bench.svg", docs / "images/bench.svg")
     page = docs / "benchmarks.md"
-    before, rest = page.read_text(encoding="utf-8").split(BEGIN)
-    after = rest.split(END)[1]
-    page.write_text(f"{before}{BEGIN}\n{(out / 'bench.md').read_text(encoding='utf-8')}{END}{after}", encoding="utf-8")
+    head, rest = page.read_text(encoding="utf-8").split(BEGIN)
+    tail = rest.split(END)[1]
+    page.write_text(f"{head}{BEGIN}\n{(out / 'bench.md').read_text(encoding='utf-8')}{END}{tail}", encoding="utf-8")
 
 
 def line(figure: Figure) -> str:
@@ -95,7 +104,7 @@ def line(figure: Figure) -> str:
 
 def table(facts: dict[str, object], figures: list[Figure]) -> str:
     """Give the figures as Markdown: first those with a goal, then all others."""
-    head = ", ".join(f"{name.replace('_', '-')} {value}" for name, value in facts.items())
+    head = ", ".join(f"{name}: {value}" for name, value in facts.items())
     rows = [f"Measured with {head}.", "", "| goal | at most | wall | CPU | |", "| --- | ---: | ---: | ---: | --- |"]
     for figure in figures:
         if figure.limit is not None:

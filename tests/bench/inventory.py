@@ -83,5 +83,3 @@ def inventories(bench: Bench, sizes: list[int]) -> Iterator[Figure]:
                 yield ratio(f"{title}: cold / script", cold, took["script"], 1.25 if goals else None)
                 yield ratio(f"{title}: cold / hcloud", cold, took["hcloud"], 0.35 if goals else None)
                 yield ratio(f"{title}: cache / cold", took["ours, from cache"], cold, 1.0 if goals else None)
-                yield Figure(f"{title}: peak memory, ours", cold.memory, "MiB")
-                yield Figure(f"{title}: peak memory, hcloud", took["hcloud"].memory, "MiB")

@@ -10,8 +10,6 @@ import os
 import statistics
 import subprocess
 import sys
-import tempfile
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import astuple, dataclass, replace
 from pathlib import Path
@@ -21,6 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from checkout import collections_dir
 from emulator_process import Emulator
 
+LAUNCH = Path(__file__).with_name("launch.py")
 MINE = ("ANSIBLE_", "OCORE_", "HCLOUD_")
 """What the environment may hold for the user of this machine, and must not reach a measured command."""
 
@@ -111,31 +110,30 @@ class Bench:
 
     def run(self, command: list[str], environment: Mapping[str, str]) -> Run:
         """Run one of Ansible's commands; RuntimeError carries what it said when it failed."""
+        output = self.directory / "said"
         path = str(Path(sys.executable).with_name(command[0]))
-        with tempfile.TemporaryFile() as output:
-            began = time.perf_counter()
-            process = subprocess.Popen(
-                [path, *command[1:]],
-                env={**self._environment, **environment},
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-            )
-            _pid, status, usage = os.wait4(process.pid, 0)
-            seconds = time.perf_counter() - began
-            process.returncode = os.waitstatus_to_exitcode(status)
-            if process.returncode:
-                output.seek(0)
-                raise RuntimeError(f"{' '.join(command)}\n{output.read().decode()[-3000:]}")
-        scale = 1024 * 1024 if sys.platform == "darwin" else 1024
-        return Run(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / scale)
+        launched = subprocess.run(
+            [sys.executable, str(LAUNCH), str(output), path, *command[1:]],
+            env={**self._environment, **environment},
+            stdout=subprocess.PIPE,
+            check=True,
+        )
+        facts = json.loads(launched.stdout)
+        if facts.pop("failed"):
+            raise RuntimeError(f"{' '.join(command)}\n{output.read_text(encoding='utf-8')[-3000:]}")
+        return Run(**facts)
 
     def compare(self, runs: Mapping[str, Callable[[], Run]]) -> dict[str, Run]:
-        """Run each of them several times, by turns, so that a busy machine slows all of them; give the medians."""
+        """Run each of them several times, by turns, so that a busy machine slows all of them; give the medians.
+
+        Every round begins with another one: on a machine that slows down after long work, the one behind it would pay.
+        """
         seen: dict[str, list[Run]] = {name: [] for name in runs}
-        for _round in range(self._repeat):
-            for name, run in runs.items():
-                seen[name].append(run())
+        names = list(runs)
+        for turn in range(self._repeat):
+            first = turn % len(names)
+            for name in names[first:] + names[:first]:
+                seen[name].append(runs[name]())
         return {
             name: Run(*(statistics.median(values) for values in zip(*(astuple(run) for run in done), strict=True)))
             for name, done in seen.items()

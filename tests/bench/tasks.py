@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from functools import partial
 from typing import Any
 
@@ -95,24 +96,26 @@ def fleets(bench: Bench, sizes: list[int], creations: int) -> Iterator[Figure]:
 
 
 def growth(bench: Bench, sizes: list[int]) -> Iterator[Figure]:
-    """Measure one task by slug and by id while the organization grows."""
-    each: dict[tuple[str, int], Run] = {}
-    with Emulator() as emulator:
-        play = partial(bench.play, environment=reach(emulator))
+    """Measure one task by slug and by id while the organization grows; all sizes take turns."""
+    with ExitStack() as emulators:
+        runs: dict[str, Callable[[], Run]] = {}
         for size in sizes:
+            emulator = emulators.enter_context(Emulator())
+            play = partial(bench.play, environment=reach(emulator))
+            runs.setdefault("empty", partial(play, None))
             one = _seed(emulator, size)[size // 2]
-            known = {"id": emulator.instance(one["slug"])["id"], "slug": one["slug"]}
-            runs: dict[str, Callable[[], Run]] = {"empty": partial(play, None)}
-            for key, value in known.items():
+            for key, value in (("id", emulator.instance(one["slug"])["id"]), ("slug", one["slug"])):
                 task = {"ocore.cloud.ocore_instance": {key: value, "name": one["name"]}, "loop": list(range(LOOP))}
-                runs[key] = partial(play, task)
-            took = bench.compare(runs)
-            for key in known:
-                cost = each[key, size] = took[key].above(took["empty"], LOOP)
-                yield Figure(f"one task by {key}, organization of {size:,}", 1000 * cost.seconds, "ms", 1000 * cost.cpu)
+                runs[f"one task by {key}, organization of {size:,}"] = partial(play, task)
+        took = bench.compare(runs)
+    each = {name: run.above(took["empty"], LOOP) for name, run in took.items() if name != "empty"}
+    for name, cost in each.items():
+        yield Figure(name, 1000 * cost.seconds, "ms", 1000 * cost.cpu)
     for key, limit in (("id", 1.1), ("slug", None)):
-        what = f"one task by {key}, organization of {sizes[-1]:,} / {sizes[0]:,}"
-        yield ratio(what, each[key, sizes[-1]], each[key, sizes[0]], limit)
+        what = f"one task by {key}, organization of "
+        yield ratio(
+            f"{what}{sizes[-1]:,} / {sizes[0]:,}", each[f"{what}{sizes[-1]:,}"], each[f"{what}{sizes[0]:,}"], limit
+        )
 
 
 def _seed(emulator: Emulator, count: int) -> list[dict[str, Any]]:
