@@ -30,7 +30,7 @@ LABELS = {
     "hcloud.server": "hetzner.hcloud.server",
     "ours in the worker": "ocore_instance, in the worker",
     "ours as a module": "ocore_instance, as a module",
-    "script": "a script that prints it (the floor)",
+    "script": "a script that prints the same",
     "hcloud": "hetzner.hcloud.hcloud",
     "ours, cold": "ocore.cloud.ocore",
     "ours, from cache": "ocore.cloud.ocore, from cache",
@@ -48,7 +48,8 @@ def draw(figures: Iterable[Figure]) -> str:
         found = [(m["name"], f) for f in figures if f.unit != "MiB" and (m := re.fullmatch(pattern, f.what))]
         if not found:
             continue
-        found.sort(key=lambda pair: pair[1].value)
+        if not found[0][0][0].isdigit():  # sizes keep their order
+            found.sort(key=lambda pair: pair[1].value)
         most = max(figure.value for _name, figure in found)
         top += GAP
         shapes.append(f'<text class="title" x="10" y="{top - 12}">{escape(title)}</text>')
