@@ -11,7 +11,9 @@ class ModuleDocFragment:
 options: {}
 attributes:
   action_group:
-    description: Use C(group/ocore.cloud.ocore) in C(module_defaults) to set the options of all these modules at once.
+    description:
+      - Use C(group/ocore.cloud.ocore) in C(module_defaults) to say once for all these modules how to reach oCore.
+      - Options that not all of them have, such as those for waiting, go there under the name of each module.
     support: full
     membership:
       - ocore.cloud.ocore
