@@ -241,7 +241,7 @@ def tests(session: nox.Session, core: str) -> None:
         tree = _tree(f"integration-{core}")
         records = []
         for in_process in ("true", "false") if core == "2.21" else ("true",):
-            records.append(BUILD / f"results-in-process-{in_process}.jsonl")
+            records.append(BUILD / f"results-{core}-in-process-{in_process}.jsonl")
             records[-1].unlink(missing_ok=True)
             config = tree / "tests/integration/integration_config.yml"
             config.write_text(f"---\nocore_in_process: {in_process}\nsetup_emulator_record: {records[-1]}\n", "utf-8")

@@ -5,9 +5,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+SETTINGS = ("ANSIBLE_", "AWX_", "CONTROLLER_", "HCLOUD_", "OCORE_")
+"""How variables begin that a user of this machine may have set for work of their own."""
 
 
 def collections_dir() -> Path:
@@ -20,3 +23,10 @@ def collections_dir() -> Path:
         link.unlink(missing_ok=True)
         link.symlink_to(ROOT, target_is_directory=True)
     return ROOT / ".build/collections"
+
+
+def environment(**more: str) -> dict[str, str]:
+    """Give the environment for one of Ansible's commands: this process's without ``SETTINGS``, with this checkout as the
+    collection, and ``more``."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(SETTINGS)}
+    return {**clean, "ANSIBLE_COLLECTIONS_PATH": str(collections_dir()), **more}

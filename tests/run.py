@@ -63,7 +63,7 @@ def side_by_side(chosen: list[str], jobs: int) -> list[tuple[str, str]]:
             name = waiting[ended]
             results[name], seconds = ended.result()
             words = ", ".join(WORDS.get(result, result) for _name, result in results[name])
-            print(f"{name}: {words} ({seconds:.0f} s)", flush=True)
+            say(f"{name}: {words} ({seconds:.0f} s)")
             if any(result not in ("success", "skipped") for _name, result in results[name]):
                 print(log_of(name).read_text(encoding="utf-8", errors="replace"), flush=True)
     return [result for name in names for result in results[name]]
@@ -72,8 +72,13 @@ def side_by_side(chosen: list[str], jobs: int) -> list[tuple[str, str]]:
 def timed(name: str) -> tuple[list[tuple[str, str]], float]:
     """Run one session with its output in a file; give what :func:`run` gives, and the seconds it took."""
     began = time.monotonic()
-    print(f"{name}: begun", flush=True)
+    say(f"{name}: begun")
     return run(["--session", name], name, log_of(name)), time.monotonic() - began
+
+
+def say(text: str) -> None:
+    """Print a line in one piece, since several threads do."""
+    print(f"{text}\n", end="", flush=True)
 
 
 def log_of(name: str) -> Path:

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import json
-import os
 import statistics
 import subprocess
 import sys
@@ -16,12 +15,10 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from checkout import collections_dir
+import checkout
 from emulator_process import Emulator
 
 LAUNCH = Path(__file__).with_name("launch.py")
-MINE = ("ANSIBLE_", "OCORE_", "HCLOUD_")
-"""What the environment may hold for the user of this machine, and must not reach a measured command."""
 
 
 @dataclass(frozen=True)
@@ -87,14 +84,12 @@ class Bench:
         self.directory = directory
         self._repeat = repeat
         (directory / "ansible.cfg").write_text("")
-        self._environment = {
-            **{name: value for name, value in os.environ.items() if not name.startswith(MINE)},
-            "ANSIBLE_COLLECTIONS_PATH": str(collections_dir()),
-            "ANSIBLE_CONFIG": str(directory / "ansible.cfg"),
-            "ANSIBLE_HOME": str(directory / "home"),
-            "ANSIBLE_LOCALHOST_WARNING": "false",
-            "ANSIBLE_INVENTORY_UNPARSED_WARNING": "false",
-        }
+        self._environment = checkout.environment(
+            ANSIBLE_CONFIG=str(directory / "ansible.cfg"),
+            ANSIBLE_HOME=str(directory / "home"),
+            ANSIBLE_LOCALHOST_WARNING="false",
+            ANSIBLE_INVENTORY_UNPARSED_WARNING="false",
+        )
 
     def play(
         self, task: Mapping[str, Any] | None, environment: Mapping[str, str], *, hosts: int = 0, **more: Any

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from checkout import collections_dir
+from checkout import environment
 from emulator_process import Emulator
 from extract import Example
 
@@ -97,26 +97,23 @@ class World:
 
     def run(self, *command: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
         """Run a command with the credentials of the emulator; output and errors are in ``stdout``."""
-        clean = {k: v for k, v in os.environ.items() if not k.startswith(("ANSIBLE_", "OCORE_"))}
-        environment = {
-            **clean,
-            "PATH": os.pathsep.join([str(self.where / "bin"), str(BIN), clean["PATH"]]),
-            "HOME": str(self.where / "home"),
-            "ANSIBLE_COLLECTIONS_PATH": str(collections_dir()),
-            "ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED": "true",
-            "ANSIBLE_LOCALHOST_WARNING": "false",
-            "ANSIBLE_INVENTORY_UNPARSED_WARNING": "false",
-            "ANSIBLE_NOCOLOR": "true",
-            "ANSIBLE_PYTHON_INTERPRETER": sys.executable,
-            "OCORE_API_URL": self.ocore.api_url,
-            "OCORE_API_TOKEN": self.ocore.token,
-            "OCORE_ORGANIZATION": "acme",
-            "MY_OCORE_TOKEN": self.ocore.token,
-        }
+        variables = environment(
+            PATH=os.pathsep.join([str(self.where / "bin"), str(BIN), os.environ["PATH"]]),
+            HOME=str(self.where / "home"),
+            ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED="true",
+            ANSIBLE_LOCALHOST_WARNING="false",
+            ANSIBLE_INVENTORY_UNPARSED_WARNING="false",
+            ANSIBLE_NOCOLOR="true",
+            ANSIBLE_PYTHON_INTERPRETER=sys.executable,
+            OCORE_API_URL=self.ocore.api_url,
+            OCORE_API_TOKEN=self.ocore.token,
+            OCORE_ORGANIZATION="acme",
+            MY_OCORE_TOKEN=self.ocore.token,
+        )
         return subprocess.run(
             [str(part) for part in command],
             cwd=cwd or self.where,
-            env=environment,
+            env=variables,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

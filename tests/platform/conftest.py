@@ -17,8 +17,8 @@ import pytest
 ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT / "tests"), str(Path(__file__).parent)]
 
+import checkout  # noqa: E402
 from ansible.utils.collection_loader._collection_finder import _AnsibleCollectionFinder  # noqa: E402
-from checkout import collections_dir  # noqa: E402
 from emulator_process import Emulator  # noqa: E402
 
 COLLECTION = ROOT
@@ -28,20 +28,18 @@ PROJECT = ROOT / "extensions/awx/project"
 ENV_VALUE = "pg-pass-8f1c0d"
 
 
-COLLECTIONS = f"{collections_dir()}{os.pathsep}{sysconfig.get_path('purelib')}"
-_AnsibleCollectionFinder(paths=[str(collections_dir())])._install()
+COLLECTIONS = f"{checkout.collections_dir()}{os.pathsep}{sysconfig.get_path('purelib')}"
+_AnsibleCollectionFinder(paths=[str(checkout.collections_dir())])._install()
 
 
 def environment(**more: str) -> dict[str, str]:
     """Give the environment of a process: this one's, without settings of Ansible and oCore, and ``more``."""
-    clean = {k: v for k, v in os.environ.items() if not k.startswith(("ANSIBLE_", "OCORE_", "CONTROLLER_", "AWX_"))}
-    return {
-        **clean,
-        "PATH": f"{BIN}{os.pathsep}{clean['PATH']}",
-        "ANSIBLE_COLLECTIONS_PATH": COLLECTIONS,
-        "ANSIBLE_NOCOLOR": "1",
+    return checkout.environment(
+        PATH=f"{BIN}{os.pathsep}{os.environ['PATH']}",
+        ANSIBLE_COLLECTIONS_PATH=COLLECTIONS,
+        ANSIBLE_NOCOLOR="1",
         **more,
-    }
+    )
 
 
 def credentials(emulator: Emulator, token: str | None = None) -> dict[str, str]:

@@ -8,6 +8,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from ansible.utils.collection_loader._collection_finder import _AnsibleCollectionFinder
+from checkout import collections_dir
+
+_AnsibleCollectionFinder(paths=[str(collections_dir())])._install()
+
 ROOT = Path(__file__).parents[2]
 
 Json = dict[str, Any]

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
 import sys
@@ -14,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from checkout import collections_dir
+from checkout import environment
 from conftest import ROOT
 
 sys.path.insert(0, str(ROOT / "tests"))
@@ -36,17 +35,15 @@ class Result:
 
 
 def run(ocore: Emulator, where: Path, *options: str, playbook: str = "ocore.cloud.report", **variables: Any) -> Result:
-    environment = {
-        **{name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "OCORE_"))},
-        "ANSIBLE_COLLECTIONS_PATH": str(collections_dir()),
-        "ANSIBLE_LOCALHOST_WARNING": "false",
-        "ANSIBLE_NOCOLOR": "true",
-        "OCORE_API_URL": ocore.api_url,
-        "OCORE_API_TOKEN": ocore.token,
-        "PWD": str(where),
-    }
+    variables_set = environment(
+        ANSIBLE_LOCALHOST_WARNING="false",
+        ANSIBLE_NOCOLOR="true",
+        OCORE_API_URL=ocore.api_url,
+        OCORE_API_TOKEN=ocore.token,
+        PWD=str(where),
+    )
     command = [str(Path(sys.executable).with_name("ansible-playbook")), playbook, *options, "-e", json.dumps(variables)]
-    return Result(subprocess.run(command, cwd=where, env=environment, capture_output=True, text=True, check=False))
+    return Result(subprocess.run(command, cwd=where, env=variables_set, capture_output=True, text=True, check=False))
 
 
 def read(where: Path) -> dict[str, Any]:

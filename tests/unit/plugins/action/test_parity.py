@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
 import sys
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.ocore.cloud.tests.checkout import environment
 from ansible_collections.ocore.cloud.tests.emulator_process import Emulator
 from ansible_collections.ocore.cloud.tests.same_results import normalized
 
@@ -93,13 +93,7 @@ def play(emulator: Emulator, playbook: Path, output: Path, **variables: Any) -> 
     given = {"server_id": emulator.server_ids()[0], "output": str(output), **variables}
     done = subprocess.run(
         [str(Path(sys.executable).with_name("ansible-playbook")), str(playbook), "--diff", "-e", json.dumps(given)],
-        env={
-            **{name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "OCORE_"))},
-            "ANSIBLE_COLLECTIONS_PATH": str(_collections()),
-            "ANSIBLE_NOCOLOR": "1",
-            "OCORE_API_URL": emulator.api_url,
-            "OCORE_API_TOKEN": emulator.token,
-        },
+        env=environment(ANSIBLE_NOCOLOR="1", OCORE_API_URL=emulator.api_url, OCORE_API_TOKEN=emulator.token),
         capture_output=True,
         text=True,
         timeout=600,
@@ -108,12 +102,6 @@ def play(emulator: Emulator, playbook: Path, output: Path, **variables: Any) -> 
     assert done.returncode == 0, done.stdout + done.stderr
     assert emulator.token not in done.stdout + done.stderr
     return normalized(done.stdout), normalized(done.stderr), normalized(output.read_text())
-
-
-def _collections() -> Path:
-    if ROOT.parts[-3:] == ("ansible_collections", "ocore", "cloud"):
-        return ROOT.parents[2]
-    return ROOT / ".build/collections"  # made by tests/unit/conftest.py
 
 
 @pytest.fixture(scope="module")

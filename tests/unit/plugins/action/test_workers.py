@@ -6,12 +6,11 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
 
-from ansible_collections.ocore.cloud.tests.checkout import collections_dir
+from ansible_collections.ocore.cloud.tests.checkout import environment
 from ansible_collections.ocore.cloud.tests.emulator_process import Emulator
 
 HOSTS = [f"host{number:02}" for number in range(12)]
@@ -43,12 +42,7 @@ def test_workers_side_by_side_share_no_connection(tmp_path: Path) -> None:
                 *("--forks", "6", "-e", json.dumps({"server_id": ocore.server_ids()[0]})),
             ],
             cwd=tmp_path,
-            env={
-                **{name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "OCORE_"))},
-                "ANSIBLE_COLLECTIONS_PATH": str(collections_dir()),
-                "OCORE_API_URL": ocore.api_url,
-                "OCORE_API_TOKEN": ocore.token,
-            },
+            env=environment(OCORE_API_URL=ocore.api_url, OCORE_API_TOKEN=ocore.token),
             capture_output=True,
             text=True,
             timeout=300,
