@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 # ansible-rulebook runs this file by its path, without Ansible's own import of collections.
-sys.path.append(str(Path(__file__).absolute().parents[7]))
+sys.path.extend(str(path.parent) for path in Path(__file__).absolute().parents if path.name == "ansible_collections")
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.ocore.cloud.plugins.module_utils._client import Client, Settings
