@@ -48,7 +48,7 @@ def server(number: int) -> dict[str, Any]:
             "firewalls": [],
         },
         "private_net": [],
-        "datacenter": None,
+        "datacenter": {"id": 1, "name": "fsn1-dc1", "description": "Falkenstein 1", "location": LOCATION},
         "location": LOCATION,
         "image": {"id": 1, "name": "debian-12", "description": "Debian 12", "os_flavor": "debian", "type": "system"},
         "labels": {"version": f"{14 + number % 6}", "tier": "gold"},
