@@ -17,7 +17,6 @@ from ansible_collections.ocore.cloud.tests.checkout import environment
 from ansible_collections.ocore.cloud.tests.emulator_process import Emulator
 from ansible_collections.ocore.cloud.tests.same_results import normalized
 
-ROOT = Path(__file__).parents[4]
 FILES = Path(__file__).parent / "files"
 SHOP = {"name": "Shop", "slug": "shop", "server_id": "{{ server_id }}", "wait_interval": 0.1}
 FLEET = {
