@@ -19,7 +19,7 @@ from pathlib import Path
 import nox
 
 ROOT = Path(__file__).parent
-sys.path.insert(0, str(ROOT / "tests"))
+sys.path.insert(0, str(ROOT / "tests/tools"))
 from checkout import collections_dir  # noqa: E402
 
 BUILD = ROOT / ".build"
@@ -35,7 +35,13 @@ MATRIX = [
 ARCHIVED = (
     *("CHANGELOG.md", "CODE_OF_CONDUCT.md", "CONTRIBUTING.md", "LICENSE", "README.md", "REUSE.toml"),
     *("FILES.json", "MANIFEST.json", "LICENSES/", "changelogs/", "docs/"),
-    *("extensions/audit/", "extensions/awx/credential_type/", "extensions/awx/surveys/", "extensions/eda/"),
+    *(
+        "extensions/audit/",
+        "extensions/awx/credential_type/",
+        "extensions/awx/surveys/",
+        "extensions/eda/",
+        "extensions/emulator/",
+    ),
     *("extensions/execution_environment/", "meta/", "playbooks/", "plugins/", "roles/"),
 )
 PRE_RELEASES = {"2.22": "2.22.0rc1"}
@@ -46,8 +52,8 @@ HOST_SIDE = [
     "plugins/modules/certbot_certificates.py",
     "plugins/modules/nginx_config.py",
     "plugins/modules/nginx_info.py",
-    "plugins/module_utils/_certificate.py",
-    "plugins/module_utils/_nginx.py",
+    "plugins/module_utils/_host/certificate.py",
+    "plugins/module_utils/_host/nginx.py",
 ]
 
 nox.options.sessions = [
@@ -108,7 +114,7 @@ def _tree(name: str) -> Path:
 
 def _ansible_test(session: nox.Session, where: Path, *args: str) -> None:
     """Run ansible-test in a copy of the checkout, with the interpreter of the session."""
-    session.run("python", str(ROOT / "tests/ansible_test_pip.py"), silent=True)
+    session.run("python", str(ROOT / "tests/tools/ansible_test_pip.py"), silent=True)
     version = session.run("python", "-c", "import sys; print('%d.%d' % sys.version_info[:2])", silent=True)
     with session.chdir(where):
         session.run(
@@ -124,7 +130,7 @@ def _ansible_test(session: nox.Session, where: Path, *args: str) -> None:
 @nox.session
 def lint(session: nox.Session) -> None:
     """Check style, types, licences and changelog fragments."""
-    session.install("-r", "tests/lint-requirements.txt")
+    session.install("-r", "tests/tools/lint-requirements.txt")
     collections = str(collections_dir())
     session.run("ruff", "format", "--check", ".")
     session.run("ruff", "check", ".")
@@ -189,7 +195,7 @@ def sanity(session: nox.Session, core: str) -> None:
 @nox.session
 def contract(session: nox.Session) -> None:
     """Check the OpenAPI document, and the emulator against it."""
-    session.install("pytest", "-r", "tests/emulator/requirements.txt", "-r", "tests/contract/requirements.txt")
+    session.install("pytest", "-r", "extensions/emulator/requirements.txt", "-r", "tests/contract/requirements.txt")
     session.run("pytest", "-q", "-p", "no:cacheprovider", "tests/contract", *session.posargs)
 
 
@@ -206,7 +212,12 @@ def render(session: nox.Session) -> None:
 def examples(session: nox.Session) -> None:
     """Run the examples of guides, READMEs and plugin documentation against the emulator."""
     session.install(
-        "ansible-core>=2.19", *RUNTIME, "-r", "tests/examples/requirements.txt", "-r", "tests/emulator/requirements.txt"
+        "ansible-core>=2.19",
+        *RUNTIME,
+        "-r",
+        "tests/examples/requirements.txt",
+        "-r",
+        "extensions/emulator/requirements.txt",
     )
     session.run("pytest", "-q", "-n", "auto", "tests/examples", *session.posargs)
 
@@ -215,7 +226,12 @@ def examples(session: nox.Session) -> None:
 def report(session: nox.Session) -> None:
     """Run the playbook of the fleet report, and look at the page in Chromium where it is installed."""
     session.install(
-        "ansible-core>=2.19", *RUNTIME, "-r", "tests/report/requirements.txt", "-r", "tests/emulator/requirements.txt"
+        "ansible-core>=2.19",
+        *RUNTIME,
+        "-r",
+        "tests/report/requirements.txt",
+        "-r",
+        "extensions/emulator/requirements.txt",
     )
     session.run(
         "pytest", "-q", "tests/report", *session.posargs, env={"ANSIBLE_COLLECTIONS_PATH": str(collections_dir())}
@@ -231,7 +247,7 @@ def tests(session: nox.Session, core: str) -> None:
     gave is compared then; ``test_parity.py`` compares some with every ansible-core.
     """
     session.install(
-        *_core(core), *RUNTIME, "-r", "tests/unit/requirements.txt", "-r", "tests/emulator/requirements.txt"
+        *_core(core), *RUNTIME, "-r", "tests/unit/requirements.txt", "-r", "extensions/emulator/requirements.txt"
     )
     env = {"ANSIBLE_COLLECTIONS_PATH": str(collections_dir()), "COVERAGE_FILE": str(BUILD / f"coverage-{core}")}
     if session.posargs:
@@ -247,7 +263,7 @@ def tests(session: nox.Session, core: str) -> None:
             config.write_text(f"---\nocore_in_process: {in_process}\nsetup_emulator_record: {records[-1]}\n", "utf-8")
             _ansible_test(session, tree, "integration")
         if len(records) > 1:
-            session.run("python", "tests/same_results.py", *map(str, records))
+            session.run("python", "tests/tools/same_results.py", *map(str, records))
 
 
 @nox.session
@@ -258,7 +274,7 @@ def platform(session: nox.Session) -> None:
     version = re.search(r'version "(\d+)', said)
     if not version or int(version[1]) < 17:
         session.error("ansible-rulebook needs Java 17 or newer. On Debian: apt-get install openjdk-17-jre-headless")
-    session.install(*RUNTIME, "-r", "tests/platform/requirements.txt", "-r", "tests/emulator/requirements.txt")
+    session.install(*RUNTIME, "-r", "tests/platform/requirements.txt", "-r", "extensions/emulator/requirements.txt")
     session.run("pytest", "-q", "-n", "auto", "-m", "not docker", *(session.posargs or ["tests/platform"]))
 
 
@@ -308,12 +324,16 @@ def bench(session: nox.Session) -> None:
 @nox.session
 def roles(session: nox.Session) -> None:
     """Run the roles on real hosts: systemd in containers, Docker, nginx, certbot and an ACME server."""
-    session.install(*RUNTIME, "-r", "extensions/molecule/requirements.txt", "-r", "tests/emulator/requirements.txt")
+    session.install(
+        *RUNTIME, "-r", "extensions/molecule/requirements.txt", "-r", "extensions/emulator/requirements.txt"
+    )
     session.run("python", "extensions/molecule/run", *session.posargs)
 
 
 @nox.session
 def execution_environment(session: nox.Session) -> None:
     """Build the execution environment on a base image made here, and run an inventory and a playbook in it."""
-    session.install("pytest", "ansible-core>=2.19", "ansible-builder>=3.1", "-r", "tests/emulator/requirements.txt")
+    session.install(
+        "pytest", "ansible-core>=2.19", "ansible-builder>=3.1", "-r", "extensions/emulator/requirements.txt"
+    )
     session.run("pytest", "-q", "-m", "docker", *(session.posargs or ["tests/platform/test_execution_environment.py"]))

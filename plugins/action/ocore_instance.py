@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.ocore.cloud.plugins.module_utils._instance import OPERATION
+from ansible_collections.ocore.cloud.plugins.module_utils._ops.instance import OPERATION
 from ansible_collections.ocore.cloud.plugins.plugin_utils._in_process import InProcessAction
 
 

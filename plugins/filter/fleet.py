@@ -9,7 +9,7 @@ from functools import wraps
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.ocore.cloud.plugins.module_utils._errors import OcoreError
+from ansible_collections.ocore.cloud.plugins.module_utils._api.errors import OcoreError
 from ansible_collections.ocore.cloud.plugins.plugin_utils import _fleet_page, _fleet_report
 
 

@@ -203,11 +203,12 @@ from ansible.errors import AnsibleError, AnsibleParserError
 from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructable
 from ansible.utils.path import basedir
 from ansible.utils.vars import combine_vars, validate_variable_name
-from ansible_collections.ocore.cloud.plugins.module_utils._client import Client, Settings
-from ansible_collections.ocore.cloud.plugins.module_utils._contract import Instance
-from ansible_collections.ocore.cloud.plugins.module_utils._entry import missing_library
-from ansible_collections.ocore.cloud.plugins.module_utils._errors import OcoreError
-from ansible_collections.ocore.cloud.plugins.module_utils._info import present, records
+from ansible_collections.ocore.cloud.plugins.module_utils._api.client import Client
+from ansible_collections.ocore.cloud.plugins.module_utils._api.contract import Instance
+from ansible_collections.ocore.cloud.plugins.module_utils._api.errors import OcoreError
+from ansible_collections.ocore.cloud.plugins.module_utils._api.settings import Settings
+from ansible_collections.ocore.cloud.plugins.module_utils._ops.entry import missing_library
+from ansible_collections.ocore.cloud.plugins.module_utils._ops.reading import existing, gather_records
 from ansible_collections.ocore.cloud.plugins.plugin_utils._construct import (
     Expression,
     KeyedGroup,
@@ -348,12 +349,12 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):  # type: i
         try:
             found: dict[str, Instance] = {}
             for server in servers or (None,):
-                listing = client.list(server)
+                listing = client.list_instances(server)
                 if listing.incomplete:
                     warnings[f"oCore says that there are {listing.total} instances but listed only {len(listing)}."] = (
                         None
                     )
-                for instance in present(listing):
+                for instance in existing(listing):
                     # An API that ignores the filter must not bring instances of other servers in.
                     if (
                         server is None
@@ -361,7 +362,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):  # type: i
                         or instance.server_id.casefold() == server.casefold()
                     ):
                         found.setdefault(instance.id, instance)
-            return records(client, list(found.values()), gather, reveal)
+            return gather_records(client, list(found.values()), gather, reveal)
         except OcoreError as error:
             error.message = client.scrub(error.message)
             raise

@@ -224,7 +224,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible.module_utils.common.text.converters import to_native
-from ansible_collections.ocore.cloud.plugins.module_utils._certificate import (
+from ansible_collections.ocore.cloud.plugins.module_utils._host.certificate import (
     CryptographyMissingError,
     read_certificate,
     trust_context,

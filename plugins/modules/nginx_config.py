@@ -130,7 +130,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.common.text.converters import to_native
-from ansible_collections.ocore.cloud.plugins.module_utils._nginx import (
+from ansible_collections.ocore.cloud.plugins.module_utils._host.nginx import (
     candidate_main,
     parse_build,
     pid_file,

@@ -142,12 +142,12 @@ import os
 import socket
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
-from ansible_collections.ocore.cloud.plugins.module_utils._certificate import (
+from ansible_collections.ocore.cloud.plugins.module_utils._host.certificate import (
     CryptographyMissingError,
     read_certificate,
     trust_context,
 )
-from ansible_collections.ocore.cloud.plugins.module_utils._nginx import directive_elsewhere, features, parse_build
+from ansible_collections.ocore.cloud.plugins.module_utils._host.nginx import directive_elsewhere, features, parse_build
 
 
 def has_ipv6() -> bool:

@@ -430,8 +430,8 @@ error:
   sample: {"status": 403, "code": "forbidden"}
 """
 
-from ansible_collections.ocore.cloud.plugins.module_utils._entry import run_module
-from ansible_collections.ocore.cloud.plugins.module_utils._fleet import OPERATION
+from ansible_collections.ocore.cloud.plugins.module_utils._ops.entry import run_module
+from ansible_collections.ocore.cloud.plugins.module_utils._ops.fleet import OPERATION
 
 
 def main() -> None:

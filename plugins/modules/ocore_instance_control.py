@@ -335,8 +335,8 @@ error:
   sample: {"status": 403, "code": "forbidden"}
 """
 
-from ansible_collections.ocore.cloud.plugins.module_utils._control import OPERATION
-from ansible_collections.ocore.cloud.plugins.module_utils._entry import run_module
+from ansible_collections.ocore.cloud.plugins.module_utils._ops.control import OPERATION
+from ansible_collections.ocore.cloud.plugins.module_utils._ops.entry import run_module
 
 
 def main() -> None:

@@ -22,8 +22,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from ansible_collections.ocore.cloud.plugins.module_utils._errors import OcoreError
-from ansible_collections.ocore.cloud.plugins.module_utils._lifecycle import Phase, phase_of
+from ansible_collections.ocore.cloud.plugins.module_utils._api.errors import OcoreError
+from ansible_collections.ocore.cloud.plugins.module_utils._ops.lifecycle import Phase, phase_of
 
 FORMAT = "ocore.cloud/fleet-report"
 VERSION = 1

@@ -26,13 +26,13 @@ from ansible.module_utils.errors import UnsupportedError
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action.normal import ActionModule as NormalAction
 from ansible.utils.display import Display
-from ansible_collections.ocore.cloud.plugins.module_utils._entry import (
+from ansible_collections.ocore.cloud.plugins.module_utils._ops.entry import (
     echo,
     missing_library,
     refusal,
     run,
 )
-from ansible_collections.ocore.cloud.plugins.module_utils._task import Operation
+from ansible_collections.ocore.cloud.plugins.module_utils._ops.run import Operation
 
 SWITCH = "ocore_in_process"
 """Variable that sends every task to the module when it is false."""

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from ansible_collections.ocore.cloud.plugins.module_utils._lifecycle import Phase, phase_of
+from ansible_collections.ocore.cloud.plugins.module_utils._ops.lifecycle import Phase, phase_of
 
 # An instance in any other phase than stopped or these is served: its port is what counts.
 LEAVING = frozenset({Phase.LEAVING, Phase.GONE})

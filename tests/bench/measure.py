@@ -14,9 +14,10 @@ from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-import checkout
-from emulator_process import Emulator
+ROOT = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT / "tests/tools"), str(ROOT / "extensions")]
+import checkout  # noqa: E402
+from emulator.process import Emulator  # noqa: E402
 
 LAUNCH = Path(__file__).with_name("launch.py")
 

@@ -19,9 +19,9 @@ from openapi_spec_validator import validate
 from schemathesis.openapi import from_dict
 
 HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent))
+sys.path.insert(0, str(HERE.parents[1] / "extensions"))
 
-from emulator_process import Emulator  # noqa: E402
+from emulator.process import Emulator  # noqa: E402
 
 CONTRACT: dict[str, Any] = yaml.safe_load((HERE / "openapi.yaml").read_text(encoding="utf-8"))
 SCHEMA = from_dict(CONTRACT)

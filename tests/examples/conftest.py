@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from checkout import environment
-from emulator_process import Emulator
+from emulator.process import Emulator
 from extract import Example
 
 BIN = Path(sys.executable).parent

@@ -321,7 +321,7 @@ def run_command(command: str, shown: list[str], world: World, place: str) -> str
         if re.match(pattern, command):
             check_command(words, place)
             return reason
-    if words[:2] == ["python", "tests/emulator"]:
+    if words[:2] == ["python", "extensions/emulator"]:
         start_emulator(words[2:], place)
         return None
     if words[0] in ("echo", "curl") or re.search(r"\b(ansible|ansible-[a-z]+) ", command):
@@ -371,7 +371,7 @@ def check_command(words: list[str], place: str) -> None:
 
 def start_emulator(options: list[str], place: str) -> None:
     process = subprocess.Popen(
-        [sys.executable, str(ROOT / "tests/emulator"), *options],
+        [sys.executable, str(ROOT / "extensions/emulator"), *options],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

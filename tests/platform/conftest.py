@@ -15,11 +15,11 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-sys.path[:0] = [str(ROOT / "tests"), str(Path(__file__).parent)]
+sys.path[:0] = [str(ROOT / "tests/tools"), str(ROOT / "extensions"), str(Path(__file__).parent)]
 
 import checkout  # noqa: E402
 from ansible.utils.collection_loader._collection_finder import _AnsibleCollectionFinder  # noqa: E402
-from emulator_process import Emulator  # noqa: E402
+from emulator.process import Emulator  # noqa: E402
 
 COLLECTION = ROOT
 BIN = Path(sys.executable).parent

@@ -12,7 +12,7 @@ from typing import Any
 import jq
 import yaml
 from conftest import COLLECTION, credentials, environment, run
-from emulator_process import Emulator
+from emulator.process import Emulator
 
 QUERIES = yaml.safe_load((COLLECTION / "extensions/audit/event_query.yml").read_text())
 

@@ -15,7 +15,7 @@ import jinja2.sandbox
 import pytest
 import yaml
 from ansible_collections.ocore.cloud.plugins.doc_fragments.auth import ModuleDocFragment
-from ansible_collections.ocore.cloud.plugins.module_utils._task import AUTH_SPEC
+from ansible_collections.ocore.cloud.plugins.module_utils._ops.arguments import AUTH_SPEC
 from awx_stand_in import TOKEN, Awx, Refused, check_credential_type, check_survey
 from conftest import COLLECTION, PROJECT, environment, run
 

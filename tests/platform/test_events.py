@@ -20,10 +20,10 @@ from typing import Any
 import pytest
 import requests
 import yaml
-from ansible_collections.ocore.cloud.plugins.module_utils._contract import Instance, parse, to_wire
-from ansible_collections.ocore.cloud.plugins.module_utils._errors import OcoreError
+from ansible_collections.ocore.cloud.plugins.module_utils._api.contract import Instance, parse, to_wire
+from ansible_collections.ocore.cloud.plugins.module_utils._api.errors import OcoreError
 from conftest import BIN, COLLECTION, ENV_VALUE, credentials, environment
-from emulator_process import Emulator
+from emulator.process import Emulator
 
 FILE = COLLECTION / "extensions/eda/plugins/event_source/instances.py"
 _SPEC = importlib.util.spec_from_file_location("instances", FILE)

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import yaml
 from conftest import COLLECTION, COLLECTIONS, ENV_VALUE, PROJECT, credentials, environment, run
-from emulator_process import Emulator
+from emulator.process import Emulator
 
 DEFINITION = COLLECTION / "extensions/execution_environment"
 IMAGE = "ocore-test-ee"

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import yaml
 from conftest import BIN, ENV_VALUE, PROJECT, credentials, environment, run
-from emulator_process import Emulator
+from emulator.process import Emulator
 
 
 class Job:

@@ -29,7 +29,7 @@ ROLE = ROOT / "roles" / "nginx"
 
 # Ansible's own loader makes the collection importable, as in a playbook.
 init_plugin_loader([str(collections_dir())])
-from ansible_collections.ocore.cloud.plugins.module_utils._nginx import features  # noqa: E402
+from ansible_collections.ocore.cloud.plugins.module_utils._host.nginx import features  # noqa: E402
 from ansible_collections.ocore.cloud.plugins.plugin_utils._sites import nginx_sites  # noqa: E402
 
 GATES = {

@@ -16,8 +16,8 @@ import pytest
 from checkout import environment
 from conftest import ROOT
 
-sys.path.insert(0, str(ROOT / "tests"))
-from emulator_process import Emulator
+sys.path.insert(0, str(ROOT / "extensions"))
+from emulator.process import Emulator
 
 
 @pytest.fixture(scope="module")

@@ -16,8 +16,8 @@ import ansible.module_utils
 import pytest
 import yaml
 from ansible.module_utils.parsing.convert_bool import boolean
-from ansible_collections.ocore.cloud.plugins.module_utils._client import VERSION
-from ansible_collections.ocore.cloud.plugins.module_utils._contract import (
+from ansible_collections.ocore.cloud.plugins.module_utils._api.client import VERSION
+from ansible_collections.ocore.cloud.plugins.module_utils._api.contract import (
     CREATABLE,
     UPDATABLE,
     Domain,
@@ -28,7 +28,7 @@ from ansible_collections.ocore.cloud.plugins.module_utils._contract import (
     WireModel,
     to_wire,
 )
-from ansible_collections.ocore.cloud.plugins.module_utils._task import Operation
+from ansible_collections.ocore.cloud.plugins.module_utils._ops.run import Operation
 
 ROOT = Path(__file__).parents[2]
 PLUGINS = "ansible_collections.ocore.cloud.plugins"

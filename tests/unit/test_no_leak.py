@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from ansible_collections.ocore.cloud.tests.emulator_process import Emulator
+from ansible_collections.ocore.cloud.extensions.emulator.process import Emulator
 
 #: Planted as env values: one for each way in. They reach the playbook by the environment, since Ansible prints the lines of
 #: a playbook around an error.

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Whatever is declared in whatever order, on a network that fails: it ends as declared.
 
-A hypothesis state machine creates, changes, controls and removes instances of the emulator through ``_entry.run``. Each
+A hypothesis state machine creates, changes, controls and removes instances of the emulator through ``entry.run``. Each
 step is first run in check mode, then for real with a fault, then again. Never two instances, no lost field or variable,
 check mode wrote nothing and predicted what was done, and the second run changes nothing.
 """
@@ -14,9 +14,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from ansible_collections.ocore.cloud.plugins.module_utils import _control, _instance
-from ansible_collections.ocore.cloud.plugins.module_utils._task import Operation
-from ansible_collections.ocore.cloud.tests.emulator_process import Emulator
+from ansible_collections.ocore.cloud.extensions.emulator.process import Emulator
+from ansible_collections.ocore.cloud.plugins.module_utils._ops import control, instance
+from ansible_collections.ocore.cloud.plugins.module_utils._ops.run import Operation
 from ansible_collections.ocore.cloud.tests.unit.helpers.api import Outcome, Time, play
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -129,7 +129,7 @@ class Fleet(RuleBasedStateMachine):
             "odoo_edition": "community",
             **{key: value for key, value in fields.items() if value is not None},
         }
-        self.check(_instance.OPERATION, {**wanted, "purge_env_vars": purge, "restart_on_change": restart}, fault)
+        self.check(instance.OPERATION, {**wanted, "purge_env_vars": purge, "restart_on_change": restart}, fault)
         state = self.declared.setdefault(
             slug, {"name": "", "addonsPath": "", "envVars": {}, "mcp": False, "power": "running"}
         )
@@ -141,15 +141,15 @@ class Fleet(RuleBasedStateMachine):
 
     @rule(slug=SLUGS, fault=fault("delete"))
     def remove(self, slug: str, fault: Any) -> None:
-        self.check(_instance.OPERATION, {**key(slug), "state": "absent"}, fault)
+        self.check(instance.OPERATION, {**key(slug), "state": "absent"}, fault)
         self.declared.pop(slug, None)
 
-    @rule(slug=SLUGS, state=st.sampled_from(_control.STATES), fault=fault("control"))
+    @rule(slug=SLUGS, state=st.sampled_from(control.STATES), fault=fault("control"))
     def control(self, slug: str, state: str, fault: Any) -> None:
         if slug not in self.declared:
-            assert "There is no instance" in self.run(_control.OPERATION, {**key(slug), "state": state})["msg"]
+            assert "There is no instance" in self.run(control.OPERATION, {**key(slug), "state": state})["msg"]
             return
-        self.check(_control.OPERATION, {**key(slug), "state": state}, fault)
+        self.check(control.OPERATION, {**key(slug), "state": state}, fault)
         self.declared[slug]["power"] = "stopped" if state == "stopped" else "running"
 
     # --- how a step is run

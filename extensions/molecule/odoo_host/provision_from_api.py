@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[3]
-sys.path.insert(0, str(ROOT / "tests"))
-from emulator_process import Emulator  # noqa: E402
+sys.path[:0] = [str(ROOT / "tests/tools"), str(ROOT / "extensions")]
+from emulator.process import Emulator  # noqa: E402
 
 #: Per server: slug, status, ports and names of its instances, as the stand-ins on every host answer for them.
 INSTANCES = [

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "extensions"))
 
+from emulator.process import Emulator
 from emulator_client import Client
-from emulator_process import Emulator
 
 
 @pytest.fixture(scope="session")

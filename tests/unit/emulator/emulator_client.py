@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import requests
-from emulator_process import Emulator
+from emulator.process import Emulator
 
 
 @dataclass

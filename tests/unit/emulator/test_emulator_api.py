@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from emulator.process import Emulator
 from emulator_client import Client, answered
-from emulator_process import Emulator
 
 WRITES = [
     ("POST", "/instances", {"name": "x"}),

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 import requests
+from emulator.process import Emulator
 from emulator_client import Client, until
-from emulator_process import Emulator
 
 
 def shop(emulator: Emulator) -> dict[str, str]:

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 import requests
+from emulator.process import Emulator
 from emulator_client import Client, until
-from emulator_process import Emulator
 
-PROGRAM = str(Path(__file__).resolve().parents[2] / "emulator")
+PROGRAM = str(Path(__file__).resolve().parents[3] / "extensions/emulator")
 
 
 def run(*options: str) -> subprocess.CompletedProcess[str]:

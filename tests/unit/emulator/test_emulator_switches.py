@@ -7,8 +7,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from emulator.process import Emulator
 from emulator_client import Client, answered, until
-from emulator_process import Emulator
 
 STATES = ["creating", "running", "stopping", "stopped", "starting", "restarting", "failed", "removing"]
 

@@ -8,11 +8,13 @@ import functools
 from typing import Any
 from unittest import mock
 
-from ansible_collections.ocore.cloud.plugins.module_utils import _entry
-from ansible_collections.ocore.cloud.plugins.module_utils._client import Client, Settings
-from ansible_collections.ocore.cloud.plugins.module_utils._contract import Instance, Listing, parse
-from ansible_collections.ocore.cloud.plugins.module_utils._lifecycle import Clock
-from ansible_collections.ocore.cloud.plugins.module_utils._task import Operation
+from ansible_collections.ocore.cloud.plugins.module_utils._api.client import Client
+from ansible_collections.ocore.cloud.plugins.module_utils._api.contract import Instance, parse
+from ansible_collections.ocore.cloud.plugins.module_utils._api.listing import Listing
+from ansible_collections.ocore.cloud.plugins.module_utils._api.settings import Settings
+from ansible_collections.ocore.cloud.plugins.module_utils._ops import entry
+from ansible_collections.ocore.cloud.plugins.module_utils._ops.lifecycle import Clock
+from ansible_collections.ocore.cloud.plugins.module_utils._ops.run import Operation
 
 TOKEN = "ocore_k_planted-token-1234"
 SERVER = "6b1d6a52-53a5-4d8c-8f45-3b8c1d4f3a10"
@@ -120,11 +122,9 @@ def play(
     progress: list[str] = []
     given = options_of(operation, **{"api_url": api_url, "api_token": TOKEN, "retries": 2, **options})
     with (
-        mock.patch.object(_entry, "Clock", functools.partial(Clock, now=time, sleep=time.sleep)),
-        mock.patch.object(_entry, "Client", functools.partial(Client, sleep=time.sleep)),
+        mock.patch.object(entry, "Clock", functools.partial(Clock, now=time, sleep=time.sleep)),
+        mock.patch.object(entry, "Client", functools.partial(Client, sleep=time.sleep)),
     ):
-        outcome = Outcome(
-            _entry.run(operation, given, check_mode=check, warn=warnings.append, progress=progress.append)
-        )
+        outcome = Outcome(entry.run(operation, given, check_mode=check, warn=warnings.append, progress=progress.append))
     outcome.warnings, outcome.progress = warnings, progress
     return outcome

@@ -17,12 +17,14 @@ from typing import Any
 sys.path.extend(str(path.parent) for path in Path(__file__).absolute().parents if path.name == "ansible_collections")
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from ansible_collections.ocore.cloud.plugins.module_utils._client import Client, Settings
-from ansible_collections.ocore.cloud.plugins.module_utils._contract import Instance, Listing
-from ansible_collections.ocore.cloud.plugins.module_utils._entry import missing_library
-from ansible_collections.ocore.cloud.plugins.module_utils._errors import OcoreError
-from ansible_collections.ocore.cloud.plugins.module_utils._lifecycle import Phase, phase, phase_of
-from ansible_collections.ocore.cloud.plugins.module_utils._task import AUTH_SPEC
+from ansible_collections.ocore.cloud.plugins.module_utils._api.client import Client
+from ansible_collections.ocore.cloud.plugins.module_utils._api.contract import Instance
+from ansible_collections.ocore.cloud.plugins.module_utils._api.errors import OcoreError
+from ansible_collections.ocore.cloud.plugins.module_utils._api.listing import Listing
+from ansible_collections.ocore.cloud.plugins.module_utils._api.settings import Settings
+from ansible_collections.ocore.cloud.plugins.module_utils._ops.arguments import AUTH_SPEC
+from ansible_collections.ocore.cloud.plugins.module_utils._ops.entry import missing_library
+from ansible_collections.ocore.cloud.plugins.module_utils._ops.lifecycle import Phase, phase, phase_of
 
 DOCUMENTATION = r"""
 short_description: Events of the Odoo instances of an oCore organization
@@ -199,7 +201,7 @@ def options(args: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _read(client: Client, server_id: str | None) -> tuple[list[Instance], Listing]:
-    listing = client.list(server_id)
+    listing = client.list_instances(server_id)
     return list(listing), listing
 
 

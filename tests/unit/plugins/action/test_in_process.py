@@ -16,7 +16,7 @@ import yaml
 from ansible.parsing.dataloader import DataLoader
 from ansible.plugins.loader import action_loader
 from ansible.template import Templar, trust_as_template
-from ansible_collections.ocore.cloud.plugins.module_utils._instance import OPERATION
+from ansible_collections.ocore.cloud.plugins.module_utils._ops.instance import OPERATION
 from ansible_collections.ocore.cloud.plugins.plugin_utils import _in_process
 from ansible_collections.ocore.cloud.plugins.plugin_utils._in_process import InProcessAction
 

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.ocore.cloud.tests.checkout import environment
-from ansible_collections.ocore.cloud.tests.emulator_process import Emulator
-from ansible_collections.ocore.cloud.tests.same_results import normalized
+from ansible_collections.ocore.cloud.extensions.emulator.process import Emulator
+from ansible_collections.ocore.cloud.tests.tools.checkout import environment
+from ansible_collections.ocore.cloud.tests.tools.same_results import normalized
 
 FILES = Path(__file__).parent / "files"
 SHOP = {"name": "Shop", "slug": "shop", "server_id": "{{ server_id }}", "wait_interval": 0.1}

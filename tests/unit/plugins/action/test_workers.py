@@ -10,8 +10,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from ansible_collections.ocore.cloud.tests.checkout import environment
-from ansible_collections.ocore.cloud.tests.emulator_process import Emulator
+from ansible_collections.ocore.cloud.extensions.emulator.process import Emulator
+from ansible_collections.ocore.cloud.tests.tools.checkout import environment
 
 HOSTS = [f"host{number:02}" for number in range(12)]
 PLAY = """

@@ -28,7 +28,7 @@ from ansible.template import is_trusted_as_template
 from ansible.template import trust_as_template as trusted
 from ansible.utils.display import Display
 from ansible_collections.ocore.cloud.plugins.inventory import ocore
-from ansible_collections.ocore.cloud.plugins.module_utils import _client
+from ansible_collections.ocore.cloud.plugins.module_utils._api import client as _client
 
 TOKEN = "ocore_k_planted-token"
 SECRET = "planted-env-value"

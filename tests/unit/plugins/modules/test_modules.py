@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from ansible.module_utils.common.parameters import PASS_VARS
 from ansible.module_utils.testing import patch_module_args
-from ansible_collections.ocore.cloud.plugins.module_utils import _entry
+from ansible_collections.ocore.cloud.plugins.module_utils._ops import entry
 from ansible_collections.ocore.cloud.plugins.modules import (
     ocore_instance,
     ocore_instance_control,
@@ -107,10 +107,10 @@ def test_control_and_info(ocore: Scripted, run: Any) -> None:
 def test_warnings_reach_the_user(ocore: Scripted, run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     # Where the texts go from there depends on what else this process has imported of ansible-core.
     warned: list[str] = []
-    monkeypatch.setattr(_entry.OcoreModule, "warn", lambda _module, text: warned.append(text))
+    monkeypatch.setattr(entry.OcoreModule, "warn", lambda _module, text: warned.append(text))
     ocore.expect("GET", "/instances", answer={"instances": [], "total": 3})
     run(ocore_instance_info, api_url=ocore.api_url)
-    assert warned == ["oCore says that there are more instances than the 0 that it listed."]
+    assert warned == ["oCore reports more instances than the 0 that it listed."]
 
 
 @pytest.mark.parametrize(
@@ -153,14 +153,14 @@ def test_without_a_token_the_variable_is_named(run: Any, module: ModuleType, mon
 def test_a_missing_library_gives_the_usual_message(
     run: Any, module: ModuleType, library: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_entry, f"{library.upper()}_IMPORT_ERROR", "ImportError: no such module")
+    monkeypatch.setattr(entry, f"{library.upper()}_IMPORT_ERROR", "ImportError: no such module")
     args = {"state": "started"} if module is ocore_instance_control else {}
     assert f"Failed to import the required Python library ({library})" in run(module, slug="shop", **args)["msg"]
 
 
 @pytest.mark.parametrize(
     ("blocked", "floor", "mark"),
-    [("requests", "_client", "REQUESTS_IMPORT_ERROR"), ("pydantic", "_contract", "PYDANTIC_IMPORT_ERROR")],
+    [("requests", "_api.client", "REQUESTS_IMPORT_ERROR"), ("pydantic", "_api.contract", "PYDANTIC_IMPORT_ERROR")],
 )
 def test_every_floor_can_be_imported_without_the_library(
     blocked: str, floor: str, mark: str, monkeypatch: pytest.MonkeyPatch
@@ -174,7 +174,7 @@ def test_every_floor_can_be_imported_without_the_library(
         if isinstance(value, ModuleType):
             monkeypatch.setattr(package, name, value)  # puts the real ones back afterwards
     assert "ModuleNotFoundError" in getattr(importlib.import_module(prefix + floor), mark)
-    entry = importlib.import_module(prefix + "_entry")
+    entry = importlib.import_module(prefix + "_ops.entry")
     assert f"({blocked})" in entry.missing_library()[0]
-    for operation in ("_instance", "_control", "_info"):
+    for operation in ("_ops.instance", "_ops.control", "_ops.info"):
         assert importlib.import_module(prefix + operation).OPERATION.spec

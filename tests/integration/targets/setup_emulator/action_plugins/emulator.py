@@ -16,7 +16,7 @@ from typing import Any
 from ansible.errors import AnsibleActionFail
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.plugins.action import ActionBase
-from ansible_collections.ocore.cloud.tests.emulator_process import Emulator
+from ansible_collections.ocore.cloud.extensions.emulator.process import Emulator
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
     # A start takes command-line options and gives api_url and url. The emulator ends when ansible-playbook ends.

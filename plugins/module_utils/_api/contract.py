@@ -1,0 +1,251 @@
+# SPDX-FileCopyrightText: oCore collection contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The objects of the Instances API: wire names on one side, Python names on the other.
+
+Source of every field: the API reference page "Instances". That page marks nothing as required or nullable and shows no
+enumerations, so each field may be missing or null, unknown fields are ignored, and a value of an unexpected type costs
+that field, never the instance.
+"""
+
+from __future__ import annotations
+
+import json
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+
+from ansible_collections.ocore.cloud.plugins.module_utils._api.errors import OcoreError
+from ansible_collections.ocore.cloud.plugins.module_utils._api.redaction import MASK, Scrubber
+
+PYDANTIC_IMPORT_ERROR: str | None = None
+try:
+    from pydantic import BaseModel, ValidationError
+    from pydantic.alias_generators import to_camel
+except ImportError:
+    PYDANTIC_IMPORT_ERROR = traceback.format_exc()
+    BaseModel = object  # type: ignore[assignment,misc]
+    ValidationError = ValueError  # type: ignore[assignment,misc]
+    to_camel = None  # type: ignore[assignment]
+
+if TYPE_CHECKING:
+    from pydantic import ConfigDict
+
+#: What a PUT can change. Everything else is fixed when the instance is created.
+UPDATABLE = ("name", "addons_path", "env_vars", "mcp_write_enabled")
+
+#: Fixed at creation and present in the answer, so that a wanted value can be compared with it.
+IMMUTABLE = ("slug", "server_id", "odoo_version", "odoo_edition", "template_id")
+
+#: Taken by the create request; mcp_write_enabled is not among them, and the last three never come back.
+CREATABLE = ("name", "addons_path", "env_vars", *IMMUTABLE, "project_id", "environment_type", "branch")
+
+Warn = Callable[[str], None]
+Model = TypeVar("Model", bound="WireModel")
+
+
+class WireModel(BaseModel):
+    """Base of the API's objects; reads camelCase, gives snake_case."""
+
+    model_config: ClassVar[ConfigDict] = {
+        "alias_generator": to_camel,
+        "coerce_numbers_to_str": True,
+        "extra": "ignore",
+    }
+
+    def was_sent(self, field: str) -> bool:
+        """Tell whether the answer held the field at all; null counts, a missing field does not."""
+        return field in self.model_fields_set
+
+
+class Domain(WireModel):
+    """A host name of an instance (``domains[]``)."""
+
+    id: str | None = None
+    domain: str | None = None
+    is_primary: bool | None = None
+    is_auto_generated: bool | None = None
+    dns_status: str | None = None
+    dns_provider: str | None = None
+    dns_record_id: str | None = None
+    ssl_status: str | None = None
+    ssl_expires_at: str | None = None
+    created_at: str | None = None
+
+
+class Instance(WireModel):
+    """An Odoo instance. Times are texts as the API gives them; the units of the memory limits are not documented."""
+
+    id: str = ""
+    name: str | None = None
+    slug: str | None = None
+    status: str | None = None
+    status_message: str | None = None
+    server_id: str | None = None
+    odoo_version: str | None = None
+    odoo_edition: str | None = None
+    template_id: str | None = None
+    addons_path: str | None = None
+    env_vars: dict[str, str | None] | None = None
+    mcp_write_enabled: bool | None = None
+    domains: list[Domain] | None = None
+    auto_subdomain: str | None = None
+    active_color: str | None = None
+    http_port: int | float | None = None
+    http_port_host: int | float | None = None
+    longpolling_port: int | float | None = None
+    longpolling_port_host: int | float | None = None
+    workers: int | float | None = None
+    max_cron_threads: int | float | None = None
+    limit_memory_soft: int | float | None = None
+    limit_memory_hard: int | float | None = None
+    limit_time_cpu: int | float | None = None
+    limit_time_real: int | float | None = None
+    log_level: str | None = None
+    health_score: int | float | None = None
+    health_score_grade: str | None = None
+    health_score_updated_at: str | None = None
+    restart_count: int | float | None = None
+    last_restart_at: str | None = None
+    last_seen_at: str | None = None
+    enterprise_build_id: str | None = None
+    enterprise_deployed_at: str | None = None
+    enterprise_update_available: bool | None = None
+    wkhtmltopdf_status: str | None = None
+    wkhtmltopdf_version: str | None = None
+    created_at: str | None = None
+    updated_at: str | None = None
+
+    def label(self) -> str:
+        """Give the words by which messages name this instance."""
+        label = self.slug or self.name
+        return f"{label} ({self.id})" if label else self.id
+
+    def secrets(self) -> list[str]:
+        """Give the env values: what must not be shown."""
+        return [value for value in (self.env_vars or {}).values() if value]
+
+    def record(self, reveal_env_vars: bool = False) -> dict[str, Any]:
+        """Give the instance record: every field in snake_case, lists and dicts never null, env values masked."""
+        record: dict[str, Any] = self.model_dump()
+        record["id"] = record["id"] or None  # one that is not created yet
+        record["domains"] = record["domains"] or []
+        record["env_vars"] = record["env_vars"] or {}
+        if not reveal_env_vars:
+            record["env_vars"] = dict.fromkeys(record["env_vars"], MASK)
+            # A failed start may quote a password that did not work.
+            if self.status_message:
+                record["status_message"] = Scrubber(self.secrets())(self.status_message)
+        return record
+
+
+class Health(WireModel):
+    """Answer of ``/instances/{id}/health``."""
+
+    id: str | None = None
+    slug: str | None = None
+    status: str | None = None
+    status_message: str | None = None
+    last_seen_at: str | None = None
+
+
+class HealthFactor(WireModel):
+    """One factor of a health score; scale and weights are not documented."""
+
+    name: str | None = None
+    score: int | float | None = None
+    weight: int | float | None = None
+    weighted: int | float | None = None
+    details: str | None = None
+
+
+class HealthScore(WireModel):
+    """Answer of ``/instances/{id}/health-score``."""
+
+    score: int | float | None = None
+    grade: str | None = None
+    computed_at: str | None = None
+    factors: list[HealthFactor] | None = None
+
+    def record(self) -> dict[str, Any]:
+        """Give the score with snake_case keys; ``factors`` is never null."""
+        record: dict[str, Any] = self.model_dump()
+        record["factors"] = record["factors"] or []
+        return record
+
+
+def parse(model: type[Model], raw: object, warn: Warn) -> Model:
+    """Read one object of an answer.
+
+    :param model: the class to read.
+    :param raw: the decoded JSON value.
+    :param warn: called with a sentence for each value that could not be read and counts as null.
+    :raises OcoreError: when ``raw`` is not a JSON object.
+    """
+    if not isinstance(raw, dict):
+        raise OcoreError(f"oCore answered with {type(raw).__name__} where an object was expected. Check api_url.")
+    try:
+        return model.model_validate(raw)
+    except ValidationError as error:
+        problems = error.errors(include_url=False, include_input=False, include_context=False)
+    copy = deepcopy(raw)
+    label = raw.get("slug") or raw.get("id") or "?"
+    told: set[str] = set()
+    for problem in problems:
+        where, fate = _forget(copy, problem["loc"])
+        if where not in told:  # one value is reported once for each type that it might have had
+            told.add(where)
+            warn(f"oCore sent an unusable value in {where} of {label}: {problem['msg']}. It is treated as {fate}.")
+    for key, value in copy.items():
+        if isinstance(value, list):
+            copy[key] = [item for item in value if item is not None]
+    try:
+        return model.model_validate(copy)
+    except ValidationError as error:
+        for problem in error.errors(include_url=False, include_input=False, include_context=False):
+            copy.pop(str(problem["loc"][0]), None)
+    return model.model_validate(copy)
+
+
+def _forget(raw: dict[str, Any], location: Sequence[int | str]) -> tuple[str, str]:
+    """Null the value that a validation error points at; give its path as text, and what became of it.
+
+    An env value becomes text, since an update sends the other variables back and must not lose this one.
+    """
+    holder: Any = raw
+    path: list[str] = []
+    fate = "null"
+    for index, step in enumerate(location):
+        path.append(str(step))
+        inner = holder[step]
+        if index + 1 == len(location) or not _has(inner, location[index + 1]):
+            if location[0] == "envVars" and index == 1:
+                fate = "text"
+                inner = json.dumps(inner)
+            else:
+                inner = None
+            holder[step] = inner
+            break
+        holder = inner
+    return ".".join(path), fate
+
+
+def _has(holder: Any, step: int | str) -> bool:
+    if isinstance(holder, dict):
+        return step in holder
+    return isinstance(holder, list) and isinstance(step, int) and step < len(holder)
+
+
+def to_wire(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Give a request body: the field names in camelCase, the values (and the names of env vars) as they are."""
+    return {to_camel(name): value for name, value in fields.items()}
+
+
+def is_on_server(server_id: object, wanted: str) -> bool:
+    """Return whether an instance with this ``server_id`` is on the server ``wanted``.
+
+    UUIDs are compared without regard to case. An instance that does not say where it is counts as being there: an API
+    that leaves the field out has filtered by itself.
+    """
+    return not server_id or str(server_id).casefold() == wanted.casefold()

@@ -1,0 +1,505 @@
+# SPDX-FileCopyrightText: oCore collection contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Many instances in one task: what is refused, what is planned, what is sent, and what each gets to hear."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+import pytest
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible_collections.ocore.cloud.extensions.emulator.process import Emulator
+from ansible_collections.ocore.cloud.plugins.module_utils._api.errors import OcoreError
+from ansible_collections.ocore.cloud.plugins.module_utils._api.redaction import MASK
+from ansible_collections.ocore.cloud.plugins.module_utils._ops import entry
+from ansible_collections.ocore.cloud.plugins.module_utils._ops.fleet import (
+    ITEM_SPEC,
+    OPERATION,
+    Item,
+    declared,
+    foresee,
+    plan,
+    purged,
+    report,
+)
+from ansible_collections.ocore.cloud.plugins.module_utils._ops.run import Task
+from ansible_collections.ocore.cloud.tests.unit.helpers.api import SERVER, Time, client, clock, fail, listing, wire
+
+OTHER_SERVER = "7c1d6a52-53a5-4d8c-8f45-3b8c1d4f3a77"
+A, B, C = (f"{letter}c0fd1f3-6f1e-4f0c-9d8e-0d9d5a1b7c11" for letter in "abc")
+
+
+def validated(instances: list[dict[str, Any]], **options: Any) -> dict[str, Any]:
+    """Give the options as AnsibleModule does."""
+    given = {
+        "api_url": "http://127.0.0.1:9/api",
+        "api_token": "ocore_t",
+        "retries": 0,
+        "instances": instances,
+        **options,
+    }
+    checked = ArgumentSpecValidator(OPERATION.spec, **OPERATION.rules).validate(given)
+    assert not checked.error_messages
+    return dict(checked.validated_parameters)
+
+
+def planned(instances: list[dict[str, Any]], *entries: Any, **options: Any) -> tuple[Task, list[Item]]:
+    """Plan a fleet against a list answer, without a request."""
+    known = listing(*entries)
+    task = Task(validated(instances, **options), True, client("http://127.0.0.1:9/api"), clock(Time()), fail)
+    items = declared(task)
+    for item in items:
+        plan(item, known)
+    items += purged(task, items, known)
+    foresee(items)
+    return task, items
+
+
+def refused(instances: list[dict[str, Any]], **options: Any) -> str:
+    task = Task(validated(instances, **options), False, client("http://127.0.0.1:9/api"), clock(Time()), fail)
+    with pytest.raises(OcoreError) as caught:
+        declared(task)
+    return caught.value.message
+
+
+NEW = {"name": "Shop", "slug": "shop", "server_id": SERVER}
+
+
+@pytest.mark.parametrize(
+    ("given", "entry", "actions"),
+    [
+        pytest.param(NEW, None, ["create"], id="new"),
+        pytest.param({**NEW, "power": "started"}, None, ["create"], id="new, to run"),
+        pytest.param({**NEW, "power": "stopped"}, None, ["create", "stop"], id="new, to be stopped"),
+        pytest.param({**NEW, "mcp_write_enabled": True}, None, ["create", "update"], id="new, with what a PUT sets"),
+        pytest.param(NEW, wire(), [], id="as declared"),
+        pytest.param({"slug": "shop", "power": "started"}, wire(), [], id="runs already"),
+        pytest.param({"slug": "shop", "power": "stopped"}, wire(), ["stop"], id="to be stopped"),
+        pytest.param({"slug": "shop", "power": "started"}, wire(status="stopped"), ["start"], id="to be started"),
+        pytest.param(
+            {"slug": "shop", "power": "started"}, wire(status="failed"), ["start"], id="failed, to be started"
+        ),
+        pytest.param({"slug": "shop", "power": "stopped"}, wire(status="stopping"), [], id="on its way to stopped"),
+        pytest.param({"slug": "shop", "addons_path": "/x"}, wire(), ["update"], id="changed"),
+        pytest.param(
+            {"slug": "shop", "addons_path": "/x", "restart_on_change": True},
+            wire(),
+            ["update", "restart"],
+            id="restarted",
+        ),
+        pytest.param(
+            {"slug": "shop", "addons_path": "/x", "restart_on_change": True, "power": "started"},
+            wire(),
+            ["update", "restart"],
+            id="a restart starts as well",
+        ),
+        pytest.param(
+            {"slug": "shop", "addons_path": "/x", "restart_on_change": True, "power": "stopped"},
+            wire(),
+            ["update", "stop"],
+            id="no restart of what is to be stopped",
+        ),
+        pytest.param({"slug": "shop", "state": "absent"}, wire(), ["delete"], id="to be removed"),
+        pytest.param(
+            {"slug": "shop", "state": "absent", "power": "stopped"}, wire(), ["delete"], id="not stopped first"
+        ),
+        pytest.param({"slug": "shop", "state": "absent"}, None, [], id="gone"),
+        pytest.param({"slug": "shop", "state": "absent"}, wire(status="removing"), [], id="on its way out"),
+    ],
+)
+def test_what_is_planned_for_one(given: dict[str, Any], entry: Any, actions: list[str]) -> None:
+    _task, [item] = planned([given], *([entry] if entry else []))
+    assert item.error is None
+    assert item.task.actions == actions
+
+
+@pytest.mark.parametrize(
+    ("instances", "words"),
+    [
+        pytest.param([{"server_id": SERVER}], "instances[0]: One of id, slug and name is needed", id="no identity"),
+        pytest.param(
+            [NEW, {"slug": "x", "env_vars": {"A": None}}],
+            "instances[1]: env_vars: A is null.",
+            id="env var without a text",
+        ),
+        pytest.param([{"slug": "a"}, {"slug": "A"}], "slug A is declared 2 times.", id="slug twice"),
+        pytest.param([{"id": A}, {"id": A.upper()}], f"id {A} is declared 2 times.", id="id twice"),
+        pytest.param([{"name": "S"}, {"name": "S"}], "name S is declared 2 times.", id="name twice"),
+        pytest.param(
+            [{"name": "S"}, {"name": "S", "slug": "s"}], "name S is declared 2 times.", id="name with and without slug"
+        ),
+    ],
+)
+def test_what_can_not_be_meant_is_refused_before_anything_is_sent(instances: list[dict[str, Any]], words: str) -> None:
+    message = refused(instances)
+    assert message.startswith("Nothing was sent")
+    assert words.casefold() in message.casefold()
+
+
+def test_all_problems_are_named_at_once() -> None:
+    message = refused([{"server_id": SERVER}, {"slug": "a"}, {"slug": "a"}], max_parallel=0)
+    assert "instances[0]" in message
+    assert "slug a is declared 2 times" in message
+    assert "max_parallel must be 1 or more" in message
+
+
+def test_one_name_is_fine_where_slugs_tell_the_instances_apart() -> None:
+    _task, items = planned(
+        [{"slug": "a", "name": "S", "server_id": SERVER}, {"slug": "b", "name": "S", "server_id": SERVER}]
+    )
+    assert [item.task.actions for item in items] == [["create"], ["create"]]
+
+
+def test_defaults_fill_what_an_instance_leaves_out_and_env_vars_are_merged() -> None:
+    defaults = {"server_id": SERVER, "env_vars": {"A": 1, "B": 2}, "power": "stopped", "restart_on_change": True}
+    own = {"name": "N", "slug": "n", "env_vars": {"B": 3}, "power": "started"}
+    _task, items = planned([own, {"name": "M", "slug": "m", "server_id": OTHER_SERVER}], defaults=defaults)
+    first, second = (item.draft.plan.create for item in items if item.draft)
+    assert first == {"name": "N", "slug": "n", "server_id": SERVER, "env_vars": {"A": "1", "B": "3"}}
+    assert second == {"name": "M", "slug": "m", "server_id": OTHER_SERVER, "env_vars": {"A": "1", "B": "2"}}
+    assert [item.power for item in items] == ["started", "stopped"]
+    assert [item.task.options["restart_on_change"] for item in items] == [True, False]
+
+
+def test_every_option_of_ocore_instance_can_be_given() -> None:
+    given = {name: {"dict": {"A": "b"}, "bool": True}.get(spec["type"], "x") for name, spec in ITEM_SPEC.items()}
+    given.update(state="present", power="started")
+    assert validated([given])["instances"] == [given]
+
+
+@pytest.mark.parametrize(
+    ("instances", "options", "words"),
+    [
+        pytest.param([NEW], {"purge": True}, "purge needs purge_server_ids", id="no servers"),
+        pytest.param(
+            [NEW], {"purge": True, "purge_server_ids": [""]}, "purge needs purge_server_ids", id="empty server"
+        ),
+        pytest.param([], {"purge": True, "purge_server_ids": [SERVER]}, "set purge_all", id="no instances"),
+        pytest.param(
+            [{"slug": "a", "state": "absent"}],
+            {"purge": True, "purge_server_ids": [SERVER]},
+            "set purge_all",
+            id="all absent",
+        ),
+    ],
+)
+def test_purge_that_can_not_be_meant_is_refused(instances: Any, options: dict[str, Any], words: str) -> None:
+    assert words in refused(instances, **options)
+
+
+@pytest.mark.parametrize(
+    ("instances", "entries", "removed"),
+    [
+        pytest.param([NEW], [wire(), wire(id=A, slug="a", name="A")], [A], id="undeclared"),
+        pytest.param(
+            [NEW], [wire(), wire(id=A, slug="a", name="A", serverId=OTHER_SERVER)], [], id="on another server"
+        ),
+        pytest.param([NEW], [wire(), wire(id=A, slug="a", name="A", serverId=None)], [], id="on an unknown server"),
+        pytest.param(
+            [NEW], [wire(), wire(id=A, slug="a", name="A", serverId=SERVER.upper())], [A], id="server in capitals"
+        ),
+        pytest.param([NEW], [wire(), wire(id=A, slug="a", name="A", status="removing")], [], id="leaving already"),
+        pytest.param([NEW], [wire(), wire(id=A, slug="a", name="A", status="deleted")], [], id="deleted already"),
+        pytest.param([NEW], [wire(), wire(id=A, slug="a", name="Shop")], [A], id="namesake of a declared one"),
+        pytest.param(
+            [{"name": "Shop"}, {"slug": "x", "name": "X", "server_id": SERVER}],
+            [wire(id=A, slug="a"), wire(id=B, slug="b"), wire(id=C, slug="c", name="C")],
+            [C],
+            id="ambiguous ones are spared",
+        ),
+        pytest.param([{**NEW, "slug": "shop-new"}], [wire(id=A)], [], id="namesake of one to be created is spared"),
+        pytest.param(
+            [{**NEW, "odoo_version": "1.0"}],
+            [wire(id=A), wire(id=B, slug="b", name="B")],
+            [B],
+            id="failed one is spared",
+        ),
+        pytest.param(
+            [{"id": A}], [wire(id=A, slug="a", name="A"), wire(id=B, slug="b", name="B")], [B], id="declared by id"
+        ),
+    ],
+)
+def test_purge_takes_what_nobody_declares_and_nothing_else(
+    instances: list[dict[str, Any]], entries: list[Any], removed: list[str]
+) -> None:
+    _task, items = planned(instances, *entries, purge=True, purge_server_ids=[SERVER])
+    assert [item.draft.current.id for item in items if item.purged and item.draft and item.draft.current] == removed
+    assert all(item.task.actions == ["delete"] for item in items if item.purged)
+
+
+def test_purge_all_empties_a_server() -> None:
+    _task, items = planned([], wire(id=A), wire(id=B, slug="b"), purge=True, purge_all=True, purge_server_ids=[SERVER])
+    assert [item.task.actions for item in items] == [["delete"], ["delete"]]
+
+
+def test_report_counts_and_shows_only_changes_in_the_diff() -> None:
+    task, items = planned(
+        [NEW, {"slug": "a", "addons_path": "/x"}, {"slug": "b", "state": "absent"}, {"slug": "c"}],
+        wire(id=A, slug="a", name="A"),
+        wire(id=B, slug="b", name="B"),
+        wire(id=C, slug="c", name="C"),
+    )
+    report(task, items)
+    counts = {name: count for name, count in task.result["summary"].items() if count}
+    assert counts == {"total": 4, "unchanged": 1, "changed": 3, "created": 1, "updated": 1, "deleted": 1}
+    assert [diff["after_header"] for diff in task.result["diff"]] == [
+        "instance slug shop",
+        f"instance a ({A})",
+        f"instance b ({B})",
+    ]
+    assert task.result["changed"] is True
+    assert [one["id"] for one in task.result["results"]] == [None, A, B, C]
+
+
+@pytest.fixture(scope="module")
+def process() -> Iterator[Emulator]:
+    with Emulator(step_time=0.03) as running:
+        yield running
+
+
+@pytest.fixture
+def ocore(process: Emulator) -> Emulator:
+    process.reset()
+    return process
+
+
+class Result(dict[str, Any]):
+    warnings: list[str]
+    progress: list[str]
+
+    def outcomes(self) -> dict[str, str]:
+        return {one["slug"] or one["name"]: one["outcome"] for one in self["results"]}
+
+
+def run(ocore: Emulator, instances: list[dict[str, Any]], *, check: bool = False, **options: Any) -> Result:
+    """Run the operation against a real server, from the one entry."""
+    warnings: list[str] = []
+    progress: list[str] = []
+    given = {
+        "api_url": ocore.api_url,
+        "api_token": ocore.token,
+        "wait_interval": 0.05,
+        "wait_timeout": 20,
+        "retries": 2,
+    }
+    done = entry.run(
+        OPERATION,
+        validated(instances, **{**given, **options}),
+        check_mode=check,
+        warn=warnings.append,
+        progress=progress.append,
+    )
+    result = Result(done)
+    result.warnings, result.progress = warnings, progress
+    return result
+
+
+def fleet(ocore: Emulator, count: int, **fields: Any) -> list[dict[str, Any]]:
+    server = ocore.server_ids()[0]
+    return [{"name": f"Shop {n}", "slug": f"shop-{n}", "server_id": server, **fields} for n in range(count)]
+
+
+def requests(ocore: Emulator) -> Counter[str]:
+    return Counter(entry["operation"] for entry in ocore.log())
+
+
+def test_creation_of_many_is_one_list_their_posts_and_one_list_per_tick(ocore: Emulator) -> None:
+    result = run(ocore, fleet(ocore, 30))
+    assert "failed" not in result
+    assert result["summary"]["created"] == 30
+    sent = requests(ocore)
+    assert sent["create"] == 30
+    assert set(sent) == {"list", "create"}
+    assert {one["instance"]["status"] for one in result["results"]} == {"running"}
+    assert len(ocore.instances()) == 30
+
+
+@pytest.mark.parametrize("count", [1, 50])
+def test_fleet_as_declared_costs_one_request(ocore: Emulator, count: int) -> None:
+    run(ocore, fleet(ocore, count))
+    ocore.clear_log()
+    result = run(ocore, fleet(ocore, count))
+    assert (result["changed"], result["summary"]["unchanged"], result["diff"]) == (False, count, [])
+    assert requests(ocore) == {"list": 1}
+
+
+def test_check_mode_tells_everything_and_sends_nothing(ocore: Emulator) -> None:
+    ocore.seed(1, slug="undeclared", name="Undeclared")
+    given = fleet(ocore, 3, power="stopped")
+    options = {"purge": True, "purge_server_ids": ocore.server_ids()}
+    foreseen = run(ocore, given, check=True, **options)
+    assert requests(ocore) == {"list": 1}
+    assert foreseen["changed"]
+    done = run(ocore, given, **options)
+    assert [one["actions"] for one in done["results"]] == [one["actions"] for one in foreseen["results"]]
+    assert done["summary"] == foreseen["summary"]
+    assert done["diff"] == foreseen["diff"]
+
+
+def test_empty_fleet_needs_no_request(ocore: Emulator) -> None:
+    assert run(ocore, [])["summary"]["total"] == 0
+    assert not ocore.log()
+
+
+def test_everything_at_once_converges(ocore: Emulator) -> None:
+    first = [
+        *fleet(ocore, 2, env_vars={"A": "1"}),
+        {**fleet(ocore, 3)[2], "power": "stopped", "mcp_write_enabled": True},
+    ]
+    run(ocore, first)
+    ocore.seed(1, slug="undeclared", name="Undeclared")
+    second: list[dict[str, Any]] = [
+        {"slug": "shop-0", "env_vars": {"A": "2"}, "restart_on_change": True},
+        {"slug": "shop-1", "state": "absent"},
+        {"slug": "shop-2", "power": "started"},
+        {"name": "Shop 3", "slug": "shop-3", "server_id": ocore.server_ids()[0]},
+    ]
+    options = {"purge": True, "purge_server_ids": ocore.server_ids()}
+    result = run(ocore, second, **options)
+    assert [one["actions"] for one in result["results"]] == [
+        ["update", "restart"],
+        ["delete"],
+        ["start"],
+        ["create"],
+        ["delete"],
+    ]
+    assert {one["slug"]: one["status"] for one in ocore.instances()} == dict.fromkeys(
+        ("shop-0", "shop-2", "shop-3"), "running"
+    )
+    assert ocore.instance("shop-2")["mcpWriteEnabled"] is True
+    assert run(ocore, second, **options)["changed"] is False
+
+
+def test_one_failure_does_not_hide_the_others(ocore: Emulator) -> None:
+    given = fleet(ocore, 4)
+    given[1]["server_id"] = "00000000-0000-4000-8000-000000000000"
+    result = run(ocore, given)
+    assert result["failed"]
+    assert result["msg"].startswith("1 of 4 instances failed. Cannot create instance shop-1: oCore answered HTTP")
+    assert list(result.outcomes().values()) == ["changed", "failed", "changed", "changed"]
+    assert result["results"][1]["error"]["status"] in (400, 404, 422)
+    assert len(ocore.instances()) == 3
+
+
+def test_creation_that_fails_later_is_told_with_its_reason(ocore: Emulator) -> None:
+    run(ocore, fleet(ocore, 2))
+    ocore.set(step_time=0.3)
+    result = run(ocore, [*fleet(ocore, 2), {**fleet(ocore, 3)[2]}], wait=False)
+    assert result.outcomes()["shop-2"] == "changed"
+    ocore.force(ocore.instance("shop-2")["id"], status="failed", statusMessage="no space left")
+    result = run(ocore, fleet(ocore, 3))
+    assert result.warnings
+    assert "no space left" in result.warnings[0]
+
+
+def test_failing_plan_with_on_error_stop_sends_nothing(ocore: Emulator) -> None:
+    given = fleet(ocore, 3)
+    del given[1]["server_id"]
+    result = run(ocore, given, on_error="stop")
+    assert result["failed"]
+    assert "2 were not begun" in result["msg"]
+    assert list(result.outcomes().values()) == ["skipped", "failed", "skipped"]
+    assert requests(ocore) == {"list": 1}
+
+
+def test_on_error_stop_finishes_what_was_begun_and_begins_nothing_new(ocore: Emulator) -> None:
+    ocore.fault("error_before", "create", count=None, status=403, after=2)
+    result = run(ocore, fleet(ocore, 10), on_error="stop", max_parallel=1)
+    assert list(result.outcomes().values()) == ["changed", "changed", "failed", *["skipped"] * 7]
+    assert [one["instance"]["status"] for one in result["results"][:2]] == ["running", "running"]
+    assert requests(ocore)["create"] == 3
+
+
+def test_two_declarations_of_one_instance_are_refused_before_anything_is_sent(ocore: Emulator) -> None:
+    [known] = ocore.seed(1, slug="known", name="Known")
+    result = run(ocore, [{"id": known}, {"slug": "known", "state": "absent"}, *fleet(ocore, 1)])
+    assert result["failed"]
+    assert f"id {known} and slug known are the same instance" in result["msg"]
+    assert requests(ocore) == {"list": 1}
+
+
+@pytest.mark.parametrize("kind", ["drop_after", "error_after", "cut_json"])
+def test_unanswered_creations_make_no_second_instance(ocore: Emulator, kind: str) -> None:
+    ocore.fault(kind, "create", count=2)
+    result = run(ocore, fleet(ocore, 5))
+    assert "failed" not in result
+    assert Counter(one["slug"] for one in ocore.instances()) == {f"shop-{n}": 1 for n in range(5)}
+    assert sum("taken over" in warning for warning in result.warnings) == 2
+
+
+def test_rate_limit_slows_all_down_and_fails_none(ocore: Emulator) -> None:
+    ocore.fault("rate_limit", "create", count=4, retry_after="seconds", seconds=1)
+    result = run(ocore, fleet(ocore, 12), retries=5)
+    assert "failed" not in result
+    assert result["summary"]["created"] == 12
+    assert len(ocore.instances()) == 12
+
+
+def test_list_that_fails_for_the_moment_is_waited_out(ocore: Emulator) -> None:
+    ocore.fault("bad_gateway_html", "list", count=1, after=1)
+    result = run(ocore, fleet(ocore, 3), retries=0)
+    assert "failed" not in result
+    assert result["summary"]["created"] == 3
+
+
+def test_token_that_expires_while_waiting_fails_what_is_waited_for_and_tells_what_was_done(ocore: Emulator) -> None:
+    ocore.fault("unauthorized_from_now", "list", count=None, after=1)
+    result = run(ocore, fleet(ocore, 2))
+    assert [one["outcome"] for one in result["results"]] == ["failed", "failed"]
+    assert [one["actions"] for one in result["results"]] == [["create"], ["create"]]
+    assert "expired or was revoked meanwhile" in result["msg"]
+
+
+def test_deadline_names_the_last_status_and_the_next_run_goes_on(ocore: Emulator) -> None:
+    ocore.set(step_time=2)
+    result = run(ocore, fleet(ocore, 2), wait_timeout=1)
+    assert result["failed"]
+    assert "Waiting for instance shop-0" in result["msg"]
+    assert 'status "creating"' in result["msg"]
+    ocore.set(step_time=0.02)
+    again = run(ocore, fleet(ocore, 2))
+    assert "failed" not in again
+    assert again["changed"] is False
+    assert {one["instance"]["status"] for one in again["results"]} == {"running"}
+
+
+def test_removal_ends_when_the_list_does_not_show_it_any_more(ocore: Emulator) -> None:
+    ocore.set(deleted="word")
+    run(ocore, fleet(ocore, 3))
+    ocore.clear_log()
+    result = run(ocore, [{"slug": f"shop-{n}", "state": "absent"} for n in range(3)])
+    assert result["summary"]["deleted"] == 3
+    assert set(requests(ocore)) == {"list", "delete"}
+    assert [one["instance"] for one in result["results"]] == [None] * 3
+
+
+def test_progress_is_one_line_for_all(ocore: Emulator) -> None:
+    ocore.set(step_time=0.2)
+    result = run(ocore, fleet(ocore, 20))
+    assert any("20 to be created (creating)" in line for line in result.progress)
+    assert len(result.progress) < 20
+
+
+def test_env_values_are_in_no_part_of_the_result(ocore: Emulator) -> None:
+    given = fleet(ocore, 2, env_vars={"PASSWORD": "hunter2-secret"})
+    given[1]["server_id"] = "00000000-0000-4000-8000-000000000000"
+    result = run(ocore, given)
+    assert "hunter2-secret" not in str(result) + str(result.progress) + str(result.warnings)
+    assert result["results"][0]["instance"]["env_vars"] == {"PASSWORD": MASK}
+    shown = run(ocore, given[:1], reveal_env_vars=True)
+    assert shown["results"][0]["instance"]["env_vars"] == {"PASSWORD": "hunter2-secret"}
+
+
+def test_no_more_requests_at_once_than_max_parallel(ocore: Emulator) -> None:
+    ocore.set(latency=0.05)
+    threads = threading.active_count()
+    run(ocore, fleet(ocore, 12), max_parallel=3)
+    begun = [datetime.fromisoformat(entry["at"]) for entry in ocore.log("create")]
+    assert len(begun) == 12
+    # An answer takes 0.05 seconds, so that the fourth request after any other can't be sooner.
+    assert all((later - earlier).total_seconds() > 0.04 for earlier, later in zip(begun, begun[3:], strict=False))
+    assert threading.active_count() == threads

@@ -1,0 +1,158 @@
+# SPDX-FileCopyrightText: oCore collection contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Reading instances."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from ansible_collections.ocore.cloud.plugins.module_utils._api.redaction import MASK
+from ansible_collections.ocore.cloud.plugins.module_utils._ops.info import OPERATION
+from ansible_collections.ocore.cloud.tests.unit.helpers.api import ID, SERVER, Outcome, play, wire
+from ansible_collections.ocore.cloud.tests.unit.helpers.scripted import Scripted
+
+PATH = f"/instances/{ID}"
+OTHER = wire(id="b", slug="store", serverId="other")
+
+
+@pytest.fixture
+def ocore() -> Iterator[Scripted]:
+    with Scripted() as server:
+        yield server
+
+
+def read(ocore: Scripted, **options: Any) -> Outcome:
+    return play(OPERATION, ocore.api_url, **options)
+
+
+def ids(result: Outcome) -> list[str]:
+    assert result["total"] == len(result["instances"])
+    assert result["changed"] is False
+    return [record["id"] for record in result["instances"]]
+
+
+def test_all_are_read_with_one_request(ocore: Scripted) -> None:
+    gone = wire(id="c", status="deleted")
+    ocore.expect("GET", "/instances", answer=[wire(), OTHER, gone, wire(id="d", status="removing")])
+    assert ids(read(ocore)) == [ID, "b", "d"]
+
+
+@pytest.mark.parametrize("check", [False, True])
+def test_an_empty_organization_is_an_empty_list(ocore: Scripted, check: bool) -> None:
+    ocore.expect("GET", "/instances", answer={"instances": None, "total": 0})
+    assert ids(read(ocore, check=check)) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "found"),
+    [
+        ({"slug": "shop"}, [ID]),
+        ({"name": "Nobody"}, []),
+        ({"slug": ""}, [ID, "b"]),
+        ({"slug": "leaving"}, ["d"]),
+    ],
+)
+def test_one_is_picked_by_slug_or_name(ocore: Scripted, options: dict[str, Any], found: list[str]) -> None:
+    entries = [wire(), OTHER]
+    if options == {"slug": "leaving"}:
+        entries.append(wire(id="d", slug="leaving", status="removing"))
+    ocore.expect("GET", "/instances", answer=entries)
+    assert ids(read(ocore, **options)) == found
+
+
+@pytest.mark.parametrize(
+    ("answer", "options", "found"),
+    [
+        ({"answer": wire()}, {}, [ID]),
+        ({"answer": wire(status="deleted")}, {}, []),
+        ({"status": 404}, {}, []),
+        ({"answer": wire()}, {"server_id": SERVER.upper()}, [ID]),
+        ({"answer": wire()}, {"server_id": "other"}, []),
+    ],
+)
+def test_one_is_read_by_id(ocore: Scripted, answer: dict[str, Any], options: dict[str, Any], found: list[str]) -> None:
+    ocore.expect("GET", PATH, **answer)
+    assert ids(read(ocore, id=ID, **options)) == found
+
+
+def test_a_name_that_several_have_fails_and_lists_them(ocore: Scripted) -> None:
+    ocore.expect("GET", "/instances", answer=[wire(), wire(id="b", slug="shop-2")])
+    result = read(ocore, name="Shop")
+    assert result["failed"]
+    assert f"shop ({ID}), shop-2 (b). Name the one you mean by id or slug." in result["msg"]
+
+
+def test_a_server_whose_filter_is_ignored_gets_its_own_only(ocore: Scripted) -> None:
+    ocore.expect("GET", f"/instances?server_id={SERVER}", answer=[wire(), OTHER])
+    assert ids(read(ocore, server_id=SERVER)) == [ID]
+
+
+def test_a_name_is_looked_for_on_the_server_only(ocore: Scripted) -> None:
+    ocore.expect(
+        "GET", f"/instances?server_id={SERVER}", answer={"instances": [wire(), wire(id="b", serverId="x")], "total": 2}
+    )
+    assert ids(read(ocore, server_id=SERVER, name="Shop")) == [ID]
+
+
+def test_an_incomplete_list_is_said(ocore: Scripted) -> None:
+    ocore.expect("GET", "/instances", answer={"instances": [wire()], "total": 5})
+    result = read(ocore)
+    assert ids(result) == [ID]
+    assert result.warnings == ["oCore reports more instances than the 1 that it listed."]
+
+
+def test_env_values_are_masked_unless_they_may_be_revealed(ocore: Scripted) -> None:
+    entry = wire(envVars={"A": "planted"}, statusMessage="A is planted")
+    ocore.expect("GET", "/instances", answer=[entry])
+    ocore.expect("GET", "/instances", answer=[entry])
+    assert "planted" not in str(read(ocore))
+    assert read(ocore, reveal_env_vars=True)["instances"][0]["env_vars"] == {"A": "planted"}
+
+
+def test_health_and_score_are_gathered_for_each(ocore: Scripted) -> None:
+    ocore.expect("GET", PATH, answer=wire())
+    ocore.expect("GET", f"{PATH}/health", answer={"id": ID, "slug": "shop", "status": "running"})
+    result = read(ocore, id=ID, gather=["health"])
+    assert result["instances"][0]["health"]["status"] == "running"
+    assert "health_score_details" not in result["instances"][0]
+    ocore.expect("GET", PATH, answer=wire())
+    ocore.expect("GET", f"{PATH}/health-score", answer={"score": 90, "factors": None})
+    result = read(ocore, id=ID, gather=["health_score"])
+    assert result["instances"][0]["health_score_details"] == {
+        "score": 90,
+        "grade": None,
+        "computed_at": None,
+        "factors": [],
+    }
+
+
+def test_what_has_not_been_computed_is_null(ocore: Scripted) -> None:
+    for what, key in (("health", "health"), ("health-score", "health_score_details")):
+        ocore.expect("GET", PATH, answer=wire())
+        ocore.expect("GET", f"{PATH}/{what}", status=404)
+        assert read(ocore, id=ID, gather=[what.replace("-", "_")])["instances"][0][key] is None
+
+
+def test_health_that_may_not_be_read_fails_with_the_instance(ocore: Scripted) -> None:
+    ocore.expect("GET", PATH, answer=wire())
+    ocore.expect("GET", f"{PATH}/health", status=403)
+    result = read(ocore, id=ID, gather=["health"])
+    assert f"Cannot read the health of instance shop ({ID}): oCore answered HTTP 403." in result["msg"]
+    assert "instances" not in result
+
+
+def test_env_values_in_the_words_of_health_are_masked(ocore: Scripted) -> None:
+    entry = wire(envVars={"A": "planted-value"})
+    ocore.expect("GET", PATH, answer=entry)
+    ocore.expect("GET", f"{PATH}/health", answer={"statusMessage": "refused: planted-value"})
+    assert read(ocore, id=ID, gather=["health"])["instances"][0]["health"]["status_message"] == f"refused: {MASK}"
+    ocore.expect("GET", PATH, answer=entry)
+    ocore.expect("GET", f"{PATH}/health-score", answer={"score": 1, "factors": [{"details": "got planted-value"}]})
+    details = read(ocore, id=ID, gather=["health_score"])["instances"][0]["health_score_details"]
+    assert details["factors"][0]["details"] == f"got {MASK}"
+    ocore.expect("GET", PATH, answer=entry)
+    ocore.expect("GET", f"{PATH}/health", answer={"statusMessage": "refused: planted-value"})
+    revealed = read(ocore, id=ID, gather=["health"], reveal_env_vars=True)["instances"][0]
+    assert revealed["health"]["status_message"] == "refused: planted-value"
