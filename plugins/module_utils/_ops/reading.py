@@ -78,7 +78,8 @@ def read_instances(client: Client, server_ids: Iterable[str], warn: Callable[[st
     :raises OcoreError: when a request fails.
     """
     found: dict[str, Instance] = {}
-    for server in list(server_ids) or [None]:
+    wanted: Sequence[str | None] = list(server_ids) or (None,)
+    for server in wanted:
         listing = client.list_instances(server)
         if server is not None:
             # An API that ignores the filter must not bring instances of other servers in.
