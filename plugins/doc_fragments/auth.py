@@ -11,49 +11,52 @@ class ModuleDocFragment:
 options:
   api_url:
     description:
-      - Address of the API. A trailing slash does not matter, and an address without a path gets C(/api).
+      - Base URL of the API, with or without a trailing slash. C(/api) is appended to a URL that has no path.
       - If not given, the environment variable E(OCORE_API_URL) is used.
     type: str
     default: https://api.ocore.dev/api
   api_token:
     description:
-      - An API key (C(ocore_...)) or a JWT. An API key is the better choice, since a JWT lives for about one hour.
+      - API key (C(ocore_...)) or JWT to authenticate with. Prefer an API key, because a JWT expires after about one hour.
       - If not given, the environment variable E(OCORE_API_TOKEN) is used.
     type: str
     required: true
   organization:
     description:
-      - Slug of the organization, sent as the header C(X-Org-Slug). Whether oCore needs it depends on the token.
+      - Slug of the organization to work in, sent as the header C(X-Org-Slug).
+      - Whether oCore requires it depends on the token.
       - If not given, the environment variable E(OCORE_ORGANIZATION) is used.
     type: str
   validate_certs:
     description:
-      - Whether to check the certificate of the API. Switch it off for tests only.
+      - Whether to verify the TLS certificate of the API. Disable this for tests only.
       - If not given, the environment variable E(OCORE_VALIDATE_CERTS) is used.
     type: bool
     default: true
   ca_path:
     description:
-      - Path of a file of CA certificates (PEM) to trust instead of the usual ones, for an oCore of your own.
+      - File with CA certificates (PEM) to trust instead of the system's certificate authorities, for a self-hosted oCore.
+      - Ignored with O(validate_certs=false).
       - If not given, the environment variable E(OCORE_CA_PATH) is used.
     type: path
   request_timeout:
     description:
-      - Seconds to wait for a connection, and for each part of an answer.
+      - Timeout of a single request in seconds. It applies to connecting and to each part of the answer.
       - If not given, the environment variable E(OCORE_REQUEST_TIMEOUT) is used.
     type: float
     default: 30.0
   retries:
     description:
-      - How often a request is repeated that failed for the moment. Pauses grow from half a second to 20 seconds;
-        a C(Retry-After) of the API is obeyed up to two minutes.
-      - A request to create an instance is never repeated before the instance was looked for.
+      - How many times to retry a request after a transient failure, such as a lost connection or HTTP 429, 502, or 503.
+      - The pauses between retries grow from half a second to 20 seconds. A C(Retry-After) of up to two minutes is honoured.
+      - A request that creates an instance is retried only after a look-up has shown that the instance does not exist.
+      - V(0) disables retries.
       - If not given, the environment variable E(OCORE_RETRIES) is used.
     type: int
     default: 5
   allow_http:
     description:
-      - Whether the token may be sent over unencrypted HTTP to a host that is not this one.
+      - Whether to allow an O(api_url) with plain C(http). Without it, the token is sent unencrypted to this machine only.
       - If not given, the environment variable E(OCORE_ALLOW_HTTP) is used.
     type: bool
     default: false
@@ -66,58 +69,61 @@ requirements:
 options:
   api_url:
     description:
-      - Address of the API. A trailing slash does not matter, and an address without a path gets C(/api).
-      - May be a template.
+      - Base URL of the API, with or without a trailing slash. C(/api) is appended to a URL that has no path.
+      - Supports templates.
     type: str
     default: https://api.ocore.dev/api
     env:
       - name: OCORE_API_URL
   api_token:
     description:
-      - An API key (C(ocore_...)) or a JWT. An API key is the better choice, since a JWT lives for about one hour.
-      - Required, here or in the environment. May be a template, so that it can come from a vault or a lookup.
+      - API key (C(ocore_...)) or JWT to authenticate with. Prefer an API key, because a JWT expires after about one hour.
+      - Required, either here or in the environment. Supports templates, so it can come from a vault or a lookup.
     type: str
     secret: true
     env:
       - name: OCORE_API_TOKEN
   organization:
     description:
-      - Slug of the organization, sent as the header C(X-Org-Slug). Whether oCore needs it depends on the token.
-      - May be a template.
+      - Slug of the organization to work in, sent as the header C(X-Org-Slug).
+      - Whether oCore requires it depends on the token.
+      - Supports templates.
     type: str
     env:
       - name: OCORE_ORGANIZATION
   validate_certs:
     description:
-      - Whether to check the certificate of the API. Switch it off for tests only.
+      - Whether to verify the TLS certificate of the API. Disable this for tests only.
     type: bool
     default: true
     env:
       - name: OCORE_VALIDATE_CERTS
   ca_path:
     description:
-      - Path of a file of CA certificates (PEM) to trust instead of the usual ones, for an oCore of your own.
+      - File with CA certificates (PEM) to trust instead of the system's certificate authorities, for a self-hosted oCore.
+      - Ignored with O(validate_certs=false).
     type: path
     env:
       - name: OCORE_CA_PATH
   request_timeout:
     description:
-      - Seconds to wait for a connection, and for each part of an answer.
+      - Timeout of a single request in seconds. It applies to connecting and to each part of the answer.
     type: float
     default: 30.0
     env:
       - name: OCORE_REQUEST_TIMEOUT
   retries:
     description:
-      - How often a request is repeated that failed for the moment. Pauses grow from half a second to 20 seconds;
-        a C(Retry-After) of the API is obeyed up to two minutes.
+      - How many times to retry a request after a transient failure, such as a lost connection or HTTP 429, 502, or 503.
+      - The pauses between retries grow from half a second to 20 seconds. A C(Retry-After) of up to two minutes is honoured.
+      - V(0) disables retries.
     type: int
     default: 5
     env:
       - name: OCORE_RETRIES
   allow_http:
     description:
-      - Whether the token may be sent over unencrypted HTTP to a host that is not this one.
+      - Whether to allow an O(api_url) with plain C(http). Without it, the token is sent unencrypted to this machine only.
     type: bool
     default: false
     env:

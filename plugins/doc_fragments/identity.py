@@ -5,22 +5,22 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """The options that tell which instance is meant (``ocore.cloud.identity``)."""
+    """The options that identify an instance (``ocore.cloud.identity``)."""
 
     DOCUMENTATION = r"""
 options:
   id:
     description:
-      - Id (UUID) of the instance. The most specific of O(id), O(slug), and O(name) that is given decides which instance
-        is meant.
+      - UUID of the instance. Takes precedence over O(slug), which takes precedence over O(name).
+      - Leading and trailing blanks are ignored in all three. A value that is empty is refused; omit the option instead.
     type: str
   slug:
     description:
-      - Short identifier of the instance.
+      - Short identifier of the instance, for example V(shop-prod).
     type: str
   name:
     description:
-      - Display name of the instance. oCore does not keep names unique; when several instances have it, the task fails and
-        lists them.
+      - Display name of the instance. oCore does not require names to be unique. If several instances share the name, the
+        task fails and lists them.
     type: str
 """

@@ -11,17 +11,20 @@ class ModuleDocFragment:
 options:
   wait:
     description:
-      - Whether to wait until what was asked for has taken effect. oCore only queues it.
+      - Whether to wait until the change has taken effect. oCore accepts a change at once and applies it later.
     type: bool
     default: true
   wait_timeout:
     description:
-      - Seconds for the whole task. A task that ran out of time can be run again and goes on waiting.
+      - Time limit for the whole task in seconds, including requests, retries, and the pauses that oCore asks for.
+      - When it is over the task fails. Nothing is undone; run the task again to continue waiting.
+      - The limit also applies with O(wait=false).
     type: int
     default: 600
   wait_interval:
     description:
-      - Seconds before the first look at the instance. The pauses grow by half each time, to 10 seconds at the most.
+      - Seconds before the first status check. The pauses between checks grow to 10 seconds, or stay at this value if it is
+        longer.
     type: float
     default: 2.0
 """

@@ -11,10 +11,10 @@ module: ocore_fleet
 short_description: Create, change, start, stop, and remove many Odoo instances of oCore at once
 version_added: 0.1.0
 description:
-  - Declares any number of instances in one task. It reads all instances with one request, plans everything, works on a few
-    instances at a time, and waits for all of them together with one request every few seconds.
-  - A fleet that is as declared costs one request, however large it is.
-  - What is done to each instance is the same as with M(ocore.cloud.ocore_instance).
+  - Ensures that any number of instances match their declarations, in one task.
+  - Reads all instances with one request, plans every change, works on a few instances at a time, and waits for all of them
+    together with one request every few seconds. If nothing differs, the task makes one request, however large the fleet is.
+  - Each instance is handled as by M(ocore.cloud.ocore_instance).
 author:
   - oCore collection contributors (@ocore)
 extends_documentation_fragment:
@@ -24,198 +24,147 @@ extends_documentation_fragment:
 options:
   instances:
     description:
-      - The instances. Each is recognized by O(instances[].id), O(instances[].slug), or O(instances[].name), in this order,
-        in the whole organization.
-      - Nothing is sent when one of them can't be meant as it is declared, or when an instance is declared twice.
+      - Declarations of the instances. Each instance is identified by O(instances[].id), else O(instances[].slug), else
+        O(instances[].name), across the whole organization.
+      - If a declaration is invalid, or two declare the same instance, the task fails and sends nothing.
     type: list
     elements: dict
     required: true
     suboptions:
       id:
         description:
-          - Id (UUID) of the instance.
+          - UUID of the instance. Takes precedence over O(instances[].slug), which takes precedence over
+            O(instances[].name).
+          - Leading and trailing blanks are ignored in all three. A value that is empty is refused; omit the option instead.
         type: str
       slug:
         description:
-          - Short identifier of the instance.
+          - Short identifier of the instance, for example V(shop-prod).
         type: str
       name:
         description:
-          - Display name of the instance. Together with O(instances[].id) or O(instances[].slug), the name that it is to have.
-          - Needed to create one.
+          - Display name of the instance. Required to create one.
+          - Together with O(instances[].id) or O(instances[].slug), an existing instance is renamed to it.
         type: str
-      state:
-        description:
-          - V(present) creates the instance or changes it, V(absent) removes it with its data.
-          - V(present) if given nowhere.
-        type: str
-        choices: [present, absent]
-      power:
-        description:
-          - Whether the instance is to run. Left as it is if not given; a new instance runs.
-          - Has no meaning for an instance that is to be absent.
-        type: str
-        choices: [started, stopped]
-      server_id:
-        description:
-          - Id (UUID) of the server. Needed to create an instance; fixed afterwards.
-        type: str
-      odoo_version:
-        description:
-          - Release of Odoo, for example V(18.0). Fixed after creation. oCore takes its latest stable one if not given.
-        type: str
-      odoo_edition:
-        description:
-          - Edition of Odoo, for example V(community) or V(enterprise). Fixed after creation.
-        type: str
-      template_id:
-        description:
-          - Id of the template to create the instance from. Fixed after creation.
-        type: str
-      project_id:
-        description:
-          - Id of the project to create the instance for. Used on creation only.
-        type: str
-      environment_type:
-        description:
-          - Type of the environment to create with the instance, for example V(production). Used on creation only.
-        type: str
-      branch:
-        description:
-          - Git branch to deploy. Used on creation only.
-        type: str
-      addons_path:
-        description:
-          - Path of custom modules.
-        type: str
-      env_vars:
-        description:
-          - Environment variables of the container. Numbers and booleans become text as YAML writes them. A null is refused.
-          - The values are treated as secrets, and never shown unless O(reveal_env_vars=true).
-        type: dict
-      purge_env_vars:
-        description:
-          - Whether variables that are not declared are removed. If not, they are kept, which is the default.
-        type: bool
-      mcp_write_enabled:
-        description:
-          - Whether AI clients may write to the instance through MCP.
-        type: bool
-      restart_on_change:
-        description:
-          - Whether to restart the instance after a change, unless it is stopped or is to be. The default is not to.
-        type: bool
+      <<: &declaration
+        state:
+          description:
+            - V(present) creates the instance if it does not exist, and updates it if it differs.
+            - V(absent) removes the instance. Its data is lost.
+            - V(present) applies if neither the instance nor O(defaults) gives a state.
+          type: str
+          choices: [present, absent]
+        power:
+          description:
+            - Whether the instance is V(started) or V(stopped). If not given, a new instance runs and an existing one is left
+              as it is.
+            - Ignored for instances with the state V(absent).
+          type: str
+          choices: [started, stopped]
+        server_id:
+          description:
+            - UUID of the server to run the instance on. Required to create one; cannot be changed afterwards.
+          type: str
+        odoo_version:
+          description:
+            - Odoo release to install, for example V(18.0). Quote it, so that YAML does not turn it into a number.
+            - oCore installs its latest stable release if not given. Cannot be changed afterwards.
+          type: str
+        odoo_edition:
+          description:
+            - Odoo edition to install, for example V(community) or V(enterprise). Compared case-insensitively.
+            - Cannot be changed afterwards.
+          type: str
+        template_id:
+          description:
+            - UUID of the template to create the instance from. Cannot be changed afterwards.
+          type: str
+        project_id:
+          description:
+            - UUID of the project to create the instance in. Only used on creation, because oCore does not return it.
+          type: str
+        environment_type:
+          description:
+            - Environment to create with the instance, for example V(production). Only used on creation, because oCore does
+              not return it.
+          type: str
+        branch:
+          description:
+            - Git branch to deploy. Only used on creation, because oCore does not return it.
+          type: str
+        addons_path:
+          description:
+            - Directory of custom Odoo modules.
+          type: str
+        env_vars:
+          description:
+            - Environment variables of the container. Numbers and booleans become strings as YAML writes them. A null value
+              is refused.
+            - Values are secrets. Results, diffs, and logs show V(********) instead, unless O(reveal_env_vars=true). In
+              messages of oCore, values of fewer than four characters and the words V(true), V(false), V(null), and V(none)
+              are not masked.
+          type: dict
+        purge_env_vars:
+          description:
+            - Whether to remove the environment variables that are not declared. They are kept by default.
+          type: bool
+        mcp_write_enabled:
+          description:
+            - Whether AI clients may write to the instance through MCP.
+          type: bool
+        restart_on_change:
+          description:
+            - Whether to restart the instance after an update. An instance that is stopped, or declared as stopped, is not
+              restarted. The default is not to.
+          type: bool
   defaults:
     description:
-      - Options for the instances that don't give them themselves. O(defaults.env_vars) and O(instances[].env_vars) are
-        merged; the variables of the instance win.
+      - Options for all instances that do not set them themselves.
+      - O(defaults.env_vars) and O(instances[].env_vars) are merged. Where both set a variable, that of the instance wins.
     type: dict
-    suboptions:
-      state:
-        description:
-          - V(present) creates the instance or changes it, V(absent) removes it with its data.
-          - V(present) if given nowhere.
-        type: str
-        choices: [present, absent]
-      power:
-        description:
-          - Whether the instance is to run. Left as it is if not given; a new instance runs.
-          - Has no meaning for an instance that is to be absent.
-        type: str
-        choices: [started, stopped]
-      server_id:
-        description:
-          - Id (UUID) of the server. Needed to create an instance; fixed afterwards.
-        type: str
-      odoo_version:
-        description:
-          - Release of Odoo, for example V(18.0). Fixed after creation. oCore takes its latest stable one if not given.
-        type: str
-      odoo_edition:
-        description:
-          - Edition of Odoo, for example V(community) or V(enterprise). Fixed after creation.
-        type: str
-      template_id:
-        description:
-          - Id of the template to create the instance from. Fixed after creation.
-        type: str
-      project_id:
-        description:
-          - Id of the project to create the instance for. Used on creation only.
-        type: str
-      environment_type:
-        description:
-          - Type of the environment to create with the instance, for example V(production). Used on creation only.
-        type: str
-      branch:
-        description:
-          - Git branch to deploy. Used on creation only.
-        type: str
-      addons_path:
-        description:
-          - Path of custom modules.
-        type: str
-      env_vars:
-        description:
-          - Environment variables of the container. Numbers and booleans become text as YAML writes them. A null is refused.
-          - The values are treated as secrets, and never shown unless O(reveal_env_vars=true).
-        type: dict
-      purge_env_vars:
-        description:
-          - Whether variables that are not declared are removed. If not, they are kept, which is the default.
-        type: bool
-      mcp_write_enabled:
-        description:
-          - Whether AI clients may write to the instance through MCP.
-        type: bool
-      restart_on_change:
-        description:
-          - Whether to restart the instance after a change, unless it is stopped or is to be. The default is not to.
-        type: bool
+    suboptions: *declaration
   purge:
     description:
-      - Whether instances that are not declared are removed, with their data, from the servers in O(purge_server_ids).
-      - An instance is spared when a declaration that matched nothing, or that could not be planned, has its id, slug, or
-        name.
+      - Whether to remove undeclared instances, with their data, from the servers in O(purge_server_ids).
+      - If a declaration could not be planned or matched no instance, instances that share its id, slug, or name are kept.
     type: bool
     default: false
   purge_server_ids:
     description:
-      - Ids (UUID) of the servers that O(purge) may remove instances from. It never reaches any other.
-      - Needed with O(purge=true).
+      - UUIDs of the servers that O(purge) may remove instances from. Instances on other servers are never purged.
+      - Required with O(purge=true).
     type: list
     elements: str
   purge_all:
     description:
-      - Confirms that O(purge) may remove every instance of these servers. It refuses to when O(instances) declares none as
-        present, for example because a file came out empty.
+      - Whether O(purge) may remove every instance of these servers.
+      - Without it, the task fails if O(instances) declares none as present, for example because a file came out empty.
     type: bool
     default: false
   max_parallel:
     description:
-      - Number of instances that are worked on at once. Waiting does not count. When oCore asks for a pause, all of them
-        pause.
+      - Number of instances to work on at the same time. Instances that are only being waited for do not count. A pause that
+        oCore asks for applies to all of them.
     type: int
     default: 8
   on_error:
     description:
-      - What a failing instance means for the others. The task fails in both cases.
+      - Whether to go on with the other instances after one has failed. The task fails in both cases.
       - V(continue) works on all others.
-      - V(stop) begins nothing new. What was begun is finished and waited for. Nothing is sent at all when the failure shows
-        while planning.
+      - V(stop) starts nothing new, but finishes what was started and waits for it. If planning fails for an instance,
+        nothing is sent.
     type: str
     choices: [continue, stop]
     default: continue
   reveal_env_vars:
     description:
-      - Whether the results and the diff hold the values of environment variables.
+      - Whether to include the values of environment variables in the results and the diff.
     type: bool
     default: false
 notes:
-  - O(wait_timeout) is for the whole task, so raise it for large fleets. When it is over, the task fails for the instances
-    that are not ready; run it again to go on waiting.
-  - While the task waits, it prints a line of progress for all instances when something changes, and every 15 seconds. It can
-    do so only when it runs inside the Ansible worker, which is the default on the controller.
+  - O(wait_timeout) covers all instances together. Raise it for large fleets.
+  - While it waits, the task prints a line of progress when something changes, and every 15 seconds. It can do so only inside
+    the Ansible worker.
 seealso:
   - module: ocore.cloud.ocore_instance
   - module: ocore.cloud.ocore_instance_control
@@ -224,7 +173,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Run the shops of all regions
+- name: Ensure the shops of all regions match their declarations
   ocore.cloud.ocore_fleet:
     organization: acme
     defaults:
@@ -248,14 +197,14 @@ EXAMPLES = r"""
         state: absent
   register: fleet
 
-- name: Show where the new ones answer
+- name: Show the addresses of the new instances
   ansible.builtin.debug:
     msg: "{{ item.slug }}: https://{{ item.instance.auto_subdomain }}"
   loop: "{{ fleet.results | selectattr('actions', 'contains', 'create') }}"
   loop_control:
     label: "{{ item.slug }}"
 
-- name: Have exactly the instances of a file on two servers, and stop at the first problem
+- name: Ensure two servers run exactly the instances of a file, and stop at the first problem
   ocore.cloud.ocore_fleet:
     organization: acme
     instances: "{{ (lookup('ansible.builtin.file', 'fleet.yml') | from_yaml).instances }}"
@@ -275,7 +224,7 @@ EXAMPLES = r"""
       - slug: shop-trial
       - id: 93831ec5-7aeb-5868-aa0b-00f81681a1e7
 
-- name: Give up all instances of a server
+- name: Remove all instances of a server
   ocore.cloud.ocore_fleet:
     organization: acme
     instances: []
@@ -287,13 +236,13 @@ EXAMPLES = r"""
 
 RETURN = r"""
 results:
-  description: One entry for each declared instance in the order of O(instances), then one for each purged one.
+  description: One entry for each declared instance, in the order of O(instances), then one for each purged instance.
   returned: when the list of instances could be read
   type: list
   elements: dict
   contains:
     id:
-      description: Id of the instance; null for one that does not exist yet.
+      description: UUID of the instance, or null if it does not exist yet.
       type: str
       returned: always
       sample: "93831ec5-7aeb-5868-aa0b-00f81681a1e7"
@@ -308,41 +257,41 @@ results:
       returned: always
       sample: "Shop north"
     state:
-      description: V(present) or V(absent), as declared.
+      description: Declared state, V(present) or V(absent).
       type: str
       returned: always
       sample: "present"
     outcome:
-      description: One of V(unchanged), V(changed), V(failed), and V(skipped). The last was not begun, since another one failed
-        with O(on_error=stop), or time ran out.
+      description: One of V(unchanged), V(changed), V(failed), and V(skipped). A skipped instance was not started, because
+        another one failed with O(on_error=stop) or the time was over.
       type: str
       returned: always
       sample: "changed"
     changed:
-      description: Whether something was done to the instance, also if it failed later.
+      description: Whether something was done to the instance, even if it failed later.
       type: bool
       returned: always
       sample: true
     actions:
-      description: What was done, or in check mode would be done, among V(create), V(update), V(delete), V(restart), V(start),
-        and V(stop).
+      description: What was done, or would be done in check mode. Any of V(create), V(update), V(delete), V(restart),
+        V(start), and V(stop).
       type: list
       elements: str
       returned: always
       sample: ["create"]
     purged:
-      description: Whether it was removed because nobody declares it.
+      description: Whether O(purge) selected the instance because it is not declared.
       type: bool
       returned: always
       sample: false
     instance:
-      description: The instance, with the same keys as the return value RV(ocore.cloud.ocore_instance#module:instance), or null
-        when there is none.
+      description: The instance, with the keys of RV(ocore.cloud.ocore_instance#module:instance), or null if it does not
+        exist.
       type: dict
       returned: always
       sample: {"slug": "shop-north", "status": "running"}
     error:
-      description: Why it failed, or null.
+      description: Reason of the failure, or null.
       type: dict
       returned: always
       contains:
@@ -351,28 +300,28 @@ results:
           type: str
           returned: always
         status:
-          description: HTTP status of oCore's answer, or null.
+          description: HTTP status of oCore's answer, or null if there was no such answer.
           type: int
           returned: always
         code:
-          description: oCore's own code, or null.
+          description: Error code of oCore, or null.
           type: str
           returned: always
 summary:
-  description: Numbers of instances, by outcome and by what was done to them.
+  description: Number of instances by outcome and by action.
   returned: when the list of instances could be read
   type: dict
   contains:
     total:
-      description: All entries of RV(results).
+      description: Number of entries in RV(results).
       type: int
       returned: always
     unchanged:
-      description: Instances that are as declared.
+      description: Instances that match their declaration.
       type: int
       returned: always
     changed:
-      description: Instances that something was done to.
+      description: Instances that were changed.
       type: int
       returned: always
     failed:
@@ -380,7 +329,7 @@ summary:
       type: int
       returned: always
     skipped:
-      description: Instances that were not begun.
+      description: Instances that were not started.
       type: int
       returned: always
     created:
@@ -392,7 +341,7 @@ summary:
       type: int
       returned: always
     deleted:
-      description: Instances that were removed, the purged ones among them.
+      description: Instances that were removed, including purged ones.
       type: int
       returned: always
     restarted:
@@ -408,13 +357,13 @@ summary:
       type: int
       returned: always
     purged:
-      description: Instances that were removed because nobody declares them.
+      description: Instances that were selected by O(purge).
       type: int
       returned: always
   sample: {"total": 3, "unchanged": 2, "changed": 1, "failed": 0, "skipped": 0, "created": 1, "updated": 0, "deleted": 0,
     "restarted": 0, "started": 0, "stopped": 0, "purged": 0}
 error:
-  description: Answer of oCore to the request for the list, for a task that failed; both keys are null when it is not to blame.
+  description: Answer of oCore to the request for the list, if that made the task fail. Both keys are null otherwise.
     Errors of single instances are in RV(results[].error).
   returned: failure
   type: dict
@@ -424,7 +373,7 @@ error:
       type: int
       returned: always
     code:
-      description: oCore's own code.
+      description: Error code of oCore.
       type: str
       returned: always
   sample: {"status": 403, "code": "forbidden"}

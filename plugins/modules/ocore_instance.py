@@ -11,9 +11,9 @@ module: ocore_instance
 short_description: Create, change, and remove Odoo instances of oCore
 version_added: 0.1.0
 description:
-  - Declares an Odoo instance that oCore runs on one of your servers.
-  - An instance is recognized by O(id), O(slug), or O(name) in the whole organization, whatever its server.
-    One that is being removed does not count.
+  - Ensures that an Odoo instance on one of your servers matches its declaration, and waits until it runs.
+  - Instances are identified by O(id), else O(slug), else O(name), across the whole organization. Instances that are being
+    removed are ignored.
 author:
   - oCore collection contributors (@ocore)
 extends_documentation_fragment:
@@ -24,89 +24,97 @@ extends_documentation_fragment:
 options:
   state:
     description:
-      - V(present) creates the instance or changes it, and waits for one that is still being created.
-      - V(absent) removes it. Its data is lost.
+      - V(present) creates the instance if it does not exist, and updates it if it differs. If it is still being created,
+        the module waits for it.
+      - V(absent) removes the instance. Its data is lost.
     type: str
     choices: [present, absent]
     default: present
   name:
     description:
-      - Display name of the instance. Together with O(id) or O(slug), the name that it is to have.
-      - Needed to create one.
+      - Display name of the instance. Required to create one.
+      - Together with O(id) or O(slug), an existing instance is renamed to it.
+      - oCore does not require names to be unique. If O(name) alone identifies the instance and several share it, the task
+        fails and lists them.
   server_id:
     description:
-      - Id (UUID) of the server. Needed to create an instance; fixed afterwards.
+      - UUID of the server to run the instance on. Required to create one; cannot be changed afterwards.
     type: str
   odoo_version:
     description:
-      - Release of Odoo, for example V(18.0). Fixed after creation. oCore takes its latest stable one if not given.
+      - Odoo release to install, for example V(18.0). Quote it, so that YAML does not turn it into a number.
+      - oCore installs its latest stable release if not given. Cannot be changed afterwards.
     type: str
   odoo_edition:
     description:
-      - Edition of Odoo, for example V(community) or V(enterprise). Fixed after creation. Compared without regard to case.
+      - Odoo edition to install, for example V(community) or V(enterprise). Compared case-insensitively.
+      - Cannot be changed afterwards.
     type: str
   template_id:
     description:
-      - Id of the template to create the instance from. Fixed after creation.
+      - UUID of the template to create the instance from. Cannot be changed afterwards.
     type: str
   project_id:
     description:
-      - Id of the project to create the instance for. Used on creation only, since oCore does not show it afterwards.
+      - UUID of the project to create the instance in. Only used on creation, because oCore does not return it.
     type: str
   environment_type:
     description:
-      - Type of the environment to create with the instance, for example V(production), V(staging), or V(development).
-      - Used on creation only, since oCore does not show it afterwards.
+      - Environment to create with the instance, for example V(production), V(staging), or V(development).
+      - Only used on creation, because oCore does not return it.
     type: str
   branch:
     description:
-      - Git branch to deploy. Used on creation only, since oCore does not show it afterwards.
+      - Git branch to deploy. Only used on creation, because oCore does not return it.
     type: str
   addons_path:
     description:
-      - Path of custom modules.
+      - Directory of custom Odoo modules.
     type: str
   env_vars:
     description:
-      - Environment variables of the container. Numbers and booleans become text as YAML writes them (V(8069), V(true)).
-        A null is refused.
-      - The values are treated as secrets, and never shown unless O(reveal_env_vars=true).
-      - Whether a change takes effect before the next restart is not documented by oCore; see O(restart_on_change).
+      - Environment variables of the container. Numbers and booleans become strings as YAML writes them (V(8069), V(true)).
+        A null value is refused.
+      - Variables that are not listed are kept, unless O(purge_env_vars=true).
+      - Values are secrets. Results, diffs, and logs show V(********) instead, unless O(reveal_env_vars=true). In messages
+        of oCore, values of fewer than four characters and the words V(true), V(false), V(null), and V(none) are not masked.
+      - oCore does not document whether a change takes effect before the next restart; see O(restart_on_change).
     type: dict
   purge_env_vars:
     description:
-      - Whether variables that are not in O(env_vars) are removed. If not, they are kept.
+      - Whether to remove the environment variables that O(env_vars) does not list.
     type: bool
     default: false
   mcp_write_enabled:
     description:
-      - Whether AI clients may write to the instance through MCP. oCore takes it in an update only, so a new instance is
-        created first and updated then.
+      - Whether AI clients may write to the instance through MCP.
+      - oCore accepts this in an update only, so a new instance is created first and updated afterwards.
     type: bool
   restart_on_change:
     description:
-      - Whether to restart the instance after a change, unless it is stopped.
+      - Whether to restart the instance after an update. A stopped instance is not restarted.
     type: bool
     default: false
   reveal_env_vars:
     description:
-      - Whether the result and the diff hold the values of environment variables.
+      - Whether to include the values of environment variables in the result and the diff.
     type: bool
     default: false
 notes:
-  - oCore can change O(name), O(addons_path), O(env_vars), and O(mcp_write_enabled) of an instance. When another given field
-    differs the task fails and nothing is sent; an instance is never removed and created anew.
-  - When a request to create an instance gets no answer, the instance is looked for and taken over, so that there are never
-    two.
+  - oCore can change O(name), O(addons_path), O(env_vars), and O(mcp_write_enabled) of an existing instance. If any other
+    option differs from the instance, the task fails and sends nothing. The module never deletes and re-creates an instance.
+  - If a request to create an instance gets no answer, the module looks for the instance before it tries again, so that no
+    second one is created.
 seealso:
   - module: ocore.cloud.ocore_instance_control
   - module: ocore.cloud.ocore_instance_info
+  - module: ocore.cloud.ocore_fleet
   - plugin: ocore.cloud.ocore
     plugin_type: inventory
 """
 
 EXAMPLES = r"""
-- name: Run a shop on one of our servers
+- name: Ensure the production shop exists
   ocore.cloud.ocore_instance:
     organization: acme
     name: Shop production
@@ -119,11 +127,11 @@ EXAMPLES = r"""
       SMTP_PORT: 587
   register: shop
 
-- name: Show where it answers
+- name: Show the address of the shop
   ansible.builtin.debug:
-    msg: "{{ shop.instance.auto_subdomain }} is {{ shop.instance.status }}"
+    msg: "https://{{ shop.instance.auto_subdomain }} is {{ shop.instance.status }}"
 
-- name: Set one variable, keep the others, and restart only if something changed
+- name: Set one variable, keep the others, and restart the shop if something changed
   ocore.cloud.ocore_instance:
     organization: acme
     slug: shop-prod
@@ -131,7 +139,7 @@ EXAMPLES = r"""
       SMTP_PASSWORD: "{{ vault_smtp_password }}"
     restart_on_change: true
 
-- name: Have exactly these variables
+- name: Ensure the shop has exactly these variables
   ocore.cloud.ocore_instance:
     organization: acme
     slug: shop-prod
@@ -139,7 +147,7 @@ EXAMPLES = r"""
       SMTP_HOST: mail.acme.example
     purge_env_vars: true
 
-- name: Start two creations at once, wait for both later
+- name: Create two instances without waiting for either
   ocore.cloud.ocore_instance:
     organization: acme
     name: "{{ item }}"
@@ -148,7 +156,7 @@ EXAMPLES = r"""
     wait: false
   loop: [north, south]
 
-- name: Remove an instance and its data
+- name: Remove the test instance and its data
   ocore.cloud.ocore_instance:
     organization: acme
     slug: shop-test
@@ -158,12 +166,13 @@ EXAMPLES = r"""
 RETURN = r"""
 instance:
   description:
-    - The instance, or null when there is none any more. In check mode, as it would be; what oCore fills in is null.
+    - The instance after the task, or null if it does not exist any more.
+    - In check mode, the instance as it would be. Fields that only oCore can fill in are null.
   returned: always
   type: dict
   contains:
     id:
-      description: Id (UUID).
+      description: UUID of the instance.
       type: str
       returned: always
       sample: "93831ec5-7aeb-5868-aa0b-00f81681a1e7"
@@ -173,22 +182,22 @@ instance:
       returned: always
       sample: "Shop production"
     slug:
-      description: Short identifier; fixed after creation.
+      description: Short identifier. Never changes.
       type: str
       returned: always
       sample: "shop-prod"
     status:
-      description: What the instance is doing, in oCore's words, for example C(creating), C(running), C(stopped), or
-        C(failed). The words are not enumerated by the API.
+      description: Status word of oCore, for example C(creating), C(running), C(stopped), or C(failed). The API reference
+        does not list all of them.
       type: str
       returned: always
       sample: "running"
     status_message:
-      description: Explanation of the status, mostly of a failure.
+      description: Explanation of the status, usually of a failure.
       type: str
       returned: always
     server_id:
-      description: Id of the server that it runs on.
+      description: UUID of the server that the instance runs on.
       type: str
       returned: always
       sample: "4c0834c4-3d20-5ec5-8a7c-210089b98dcf"
@@ -203,11 +212,11 @@ instance:
       returned: always
       sample: "community"
     template_id:
-      description: Id of the template that it was created from.
+      description: UUID of the template that the instance was created from.
       type: str
       returned: always
     addons_path:
-      description: Path of custom modules.
+      description: Directory of custom Odoo modules.
       type: str
       returned: always
       sample: "/mnt/extra-addons"
@@ -228,7 +237,7 @@ instance:
       returned: always
       sample: "shop-prod.apps.ocore.example"
     active_color:
-      description: Active side of a deployment with two sides.
+      description: Active side of a two-colour deployment.
       type: str
       returned: always
       sample: "blue"
@@ -238,12 +247,12 @@ instance:
       returned: always
       sample: 8069
     http_port_host:
-      description: HTTP port on the server.
+      description: HTTP port of Odoo on the server.
       type: int
       returned: always
       sample: 20000
     longpolling_port:
-      description: Port of Odoo's live channel.
+      description: Port of Odoo's live channel (websocket).
       type: int
       returned: always
       sample: 8072
@@ -263,22 +272,22 @@ instance:
       returned: always
       sample: 1
     limit_memory_soft:
-      description: Soft memory limit; the unit is not documented.
+      description: Soft memory limit. oCore does not document the unit.
       type: int
       returned: always
       sample: 2147483648
     limit_memory_hard:
-      description: Hard memory limit; the unit is not documented.
+      description: Hard memory limit. oCore does not document the unit.
       type: int
       returned: always
       sample: 2684354560
     limit_time_cpu:
-      description: CPU time limit of a request; the unit is not documented, Odoo's own is seconds.
+      description: CPU time limit of a request. oCore does not document the unit; Odoo uses seconds.
       type: int
       returned: always
       sample: 60
     limit_time_real:
-      description: Time limit of a request; the unit is not documented, Odoo's own is seconds.
+      description: Time limit of a request. oCore does not document the unit; Odoo uses seconds.
       type: int
       returned: always
       sample: 120
@@ -288,7 +297,7 @@ instance:
       returned: always
       sample: "info"
     health_score:
-      description: Health score as mirrored on the instance; the scale is not documented.
+      description: Latest health score. oCore does not document the scale.
       type: float
       returned: always
       sample: 96
@@ -298,12 +307,12 @@ instance:
       returned: always
       sample: "A"
     health_score_updated_at:
-      description: Time of the health score.
+      description: Time at which the health score was computed.
       type: str
       returned: always
       sample: "2026-11-23T10:00:00Z"
     restart_count:
-      description: Restarts since creation.
+      description: Number of restarts since creation.
       type: int
       returned: always
       sample: 3
@@ -318,7 +327,7 @@ instance:
       returned: always
       sample: "2026-11-23T10:00:00Z"
     enterprise_build_id:
-      description: Build of the Enterprise code.
+      description: Build of the Odoo Enterprise code.
       type: str
       returned: always
     enterprise_deployed_at:
@@ -365,11 +374,11 @@ instance:
           type: str
           returned: always
         is_primary:
-          description: Whether it is the main one.
+          description: Whether this is the primary domain.
           type: bool
           returned: always
         is_auto_generated:
-          description: Whether oCore created it.
+          description: Whether oCore generated it.
           type: bool
           returned: always
         dns_status:
@@ -377,11 +386,11 @@ instance:
           type: str
           returned: always
         dns_provider:
-          description: Provider, where oCore manages DNS.
+          description: DNS provider, if oCore manages DNS.
           type: str
           returned: always
         dns_record_id:
-          description: Record, where oCore manages DNS.
+          description: Id of the DNS record, if oCore manages DNS.
           type: str
           returned: always
         ssl_status:
@@ -389,7 +398,7 @@ instance:
           type: str
           returned: always
         ssl_expires_at:
-          description: End of the certificate.
+          description: Time at which the certificate expires.
           type: str
           returned: always
         created_at:
@@ -398,21 +407,21 @@ instance:
           returned: always
 actions:
   description:
-    - What was done, in this order, or would be done in check mode. Some of V(create), V(update), V(delete), V(restart).
-    - Also part of a failure, where it tells what was done before.
+    - What was done, in this order, or would be done in check mode. Any of V(create), V(update), V(delete), and V(restart).
+    - A failed task returns it too, with what was done before the failure.
   returned: always
   type: list
   elements: str
   sample: [create]
 diff:
   description:
-    - Only what differs. Values of environment variables are shown as V(********), unless O(reveal_env_vars=true); a
-      changed one as V(******** (changed\)).
+    - Fields that differ, before and after. Values of environment variables are shown as V(********), changed ones as
+      V(******** (changed\)), unless O(reveal_env_vars=true).
   returned: always
   type: dict
   sample: {"before": {"name": "Shop"}, "after": {"name": "Shop production"}}
 error:
-  description: What oCore answered, for a task that failed; both keys are null when it did not answer.
+  description: Answer of oCore that made the task fail. Both keys are null if there was no such answer.
   returned: failure
   type: dict
   contains:
@@ -421,7 +430,7 @@ error:
       type: int
       returned: always
     code:
-      description: oCore's own code.
+      description: Error code of oCore.
       type: str
       returned: always
   sample: {"status": 403, "code": "forbidden"}

@@ -11,7 +11,8 @@ module: ocore_instance_control
 short_description: Start, stop, and restart Odoo instances of oCore
 version_added: 0.1.0
 description:
-  - Brings an existing instance into a state of running, and waits until it is there.
+  - Starts, stops, or restarts an existing instance and waits for it.
+  - If another operation on the instance is in progress, the module waits for it first.
 author:
   - oCore collection contributors (@ocore)
 extends_documentation_fragment:
@@ -27,20 +28,20 @@ attributes:
 options:
   state:
     description:
-      - V(started) starts an instance that does not run. One that is on its way there is only waited for.
-      - V(stopped) stops it. Its database and its settings are kept.
-      - V(restarted) restarts it, each time. The restart counts as done when the instance is ready again, and its restart
-        count or time moved or it was seen to be away.
+      - V(started) starts the instance unless it runs. If it is starting already, the module only waits.
+      - V(stopped) stops the instance. Its database and settings are kept.
+      - V(restarted) restarts the instance on every run. The restart is complete when the instance is ready again and its
+        restart count or time has changed, or a status other than ready was seen in between.
     type: str
     required: true
     choices: [started, stopped, restarted]
   min_health_score:
     description:
-      - With O(state=started) and O(state=restarted), also wait until the health score is at least this, computed after the
-        last restart. The scale of the score is not documented by oCore; look at what yours shows.
+      - Health score to wait for after O(state=started) or O(state=restarted). Only scores computed after the last restart
+        count.
+      - oCore does not document the scale. Read the current score with M(ocore.cloud.ocore_instance_info) first.
+      - No score is waited for if not given.
     type: int
-notes:
-  - An instance that something else is under way on is waited for before it is stopped or restarted.
 seealso:
   - module: ocore.cloud.ocore_instance
   - module: ocore.cloud.ocore_instance_info
@@ -53,7 +54,7 @@ EXAMPLES = r"""
     slug: shop-test
     state: stopped
 
-- name: Restart one after the other, going on only when each is healthy
+- name: Restart the instances of the inventory one by one, each time waiting for a health score of 80
   ocore.cloud.ocore_instance_control:
     organization: acme
     id: "{{ item }}"
@@ -61,7 +62,7 @@ EXAMPLES = r"""
     min_health_score: 80
   loop: "{{ groups['ocore'] | map('extract', hostvars, 'ocore_id') }}"
 
-- name: Start the host that the play runs for, of an inventory made by ocore.cloud.ocore
+- name: Start the instance that the play runs for (hosts from the inventory plugin ocore.cloud.ocore)
   ocore.cloud.ocore_instance_control:
     organization: acme
     id: "{{ ocore_id }}"
@@ -71,12 +72,12 @@ EXAMPLES = r"""
 
 RETURN = r"""
 instance:
-  description: The instance as seen last.
+  description: The instance as last read from oCore.
   returned: when it exists
   type: dict
   contains:
     id:
-      description: Id (UUID).
+      description: UUID of the instance.
       type: str
       returned: always
       sample: "93831ec5-7aeb-5868-aa0b-00f81681a1e7"
@@ -86,22 +87,22 @@ instance:
       returned: always
       sample: "Shop production"
     slug:
-      description: Short identifier; fixed after creation.
+      description: Short identifier. Never changes.
       type: str
       returned: always
       sample: "shop-prod"
     status:
-      description: What the instance is doing, in oCore's words, for example C(creating), C(running), C(stopped), or
-        C(failed). The words are not enumerated by the API.
+      description: Status word of oCore, for example C(creating), C(running), C(stopped), or C(failed). The API reference
+        does not list all of them.
       type: str
       returned: always
       sample: "running"
     status_message:
-      description: Explanation of the status, mostly of a failure.
+      description: Explanation of the status, usually of a failure.
       type: str
       returned: always
     server_id:
-      description: Id of the server that it runs on.
+      description: UUID of the server that the instance runs on.
       type: str
       returned: always
       sample: "4c0834c4-3d20-5ec5-8a7c-210089b98dcf"
@@ -116,11 +117,11 @@ instance:
       returned: always
       sample: "community"
     template_id:
-      description: Id of the template that it was created from.
+      description: UUID of the template that the instance was created from.
       type: str
       returned: always
     addons_path:
-      description: Path of custom modules.
+      description: Directory of custom Odoo modules.
       type: str
       returned: always
       sample: "/mnt/extra-addons"
@@ -140,7 +141,7 @@ instance:
       returned: always
       sample: "shop-prod.apps.ocore.example"
     active_color:
-      description: Active side of a deployment with two sides.
+      description: Active side of a two-colour deployment.
       type: str
       returned: always
       sample: "blue"
@@ -150,12 +151,12 @@ instance:
       returned: always
       sample: 8069
     http_port_host:
-      description: HTTP port on the server.
+      description: HTTP port of Odoo on the server.
       type: int
       returned: always
       sample: 20000
     longpolling_port:
-      description: Port of Odoo's live channel.
+      description: Port of Odoo's live channel (websocket).
       type: int
       returned: always
       sample: 8072
@@ -175,22 +176,22 @@ instance:
       returned: always
       sample: 1
     limit_memory_soft:
-      description: Soft memory limit; the unit is not documented.
+      description: Soft memory limit. oCore does not document the unit.
       type: int
       returned: always
       sample: 2147483648
     limit_memory_hard:
-      description: Hard memory limit; the unit is not documented.
+      description: Hard memory limit. oCore does not document the unit.
       type: int
       returned: always
       sample: 2684354560
     limit_time_cpu:
-      description: CPU time limit of a request; the unit is not documented, Odoo's own is seconds.
+      description: CPU time limit of a request. oCore does not document the unit; Odoo uses seconds.
       type: int
       returned: always
       sample: 60
     limit_time_real:
-      description: Time limit of a request; the unit is not documented, Odoo's own is seconds.
+      description: Time limit of a request. oCore does not document the unit; Odoo uses seconds.
       type: int
       returned: always
       sample: 120
@@ -200,7 +201,7 @@ instance:
       returned: always
       sample: "info"
     health_score:
-      description: Health score as mirrored on the instance; the scale is not documented.
+      description: Latest health score. oCore does not document the scale.
       type: float
       returned: always
       sample: 96
@@ -210,12 +211,12 @@ instance:
       returned: always
       sample: "A"
     health_score_updated_at:
-      description: Time of the health score.
+      description: Time at which the health score was computed.
       type: str
       returned: always
       sample: "2026-11-23T10:00:00Z"
     restart_count:
-      description: Restarts since creation.
+      description: Number of restarts since creation.
       type: int
       returned: always
       sample: 3
@@ -230,7 +231,7 @@ instance:
       returned: always
       sample: "2026-11-23T10:00:00Z"
     enterprise_build_id:
-      description: Build of the Enterprise code.
+      description: Build of the Odoo Enterprise code.
       type: str
       returned: always
     enterprise_deployed_at:
@@ -277,11 +278,11 @@ instance:
           type: str
           returned: always
         is_primary:
-          description: Whether it is the main one.
+          description: Whether this is the primary domain.
           type: bool
           returned: always
         is_auto_generated:
-          description: Whether oCore created it.
+          description: Whether oCore generated it.
           type: bool
           returned: always
         dns_status:
@@ -289,11 +290,11 @@ instance:
           type: str
           returned: always
         dns_provider:
-          description: Provider, where oCore manages DNS.
+          description: DNS provider, if oCore manages DNS.
           type: str
           returned: always
         dns_record_id:
-          description: Record, where oCore manages DNS.
+          description: Id of the DNS record, if oCore manages DNS.
           type: str
           returned: always
         ssl_status:
@@ -301,7 +302,7 @@ instance:
           type: str
           returned: always
         ssl_expires_at:
-          description: End of the certificate.
+          description: Time at which the certificate expires.
           type: str
           returned: always
         created_at:
@@ -309,18 +310,18 @@ instance:
           type: str
           returned: always
 actions:
-  description: What was done, or would be done in check mode. One of V(start), V(stop), V(restart), or nothing.
+  description: What was done, or would be done in check mode. V(start), V(stop), V(restart), or an empty list.
   returned: always
   type: list
   elements: str
   sample: [restart]
 diff:
-  description: Status before and after.
+  description: Status of the instance before and after.
   returned: always
   type: dict
   sample: {"before": {"status": "stopped"}, "after": {"status": "running"}}
 error:
-  description: What oCore answered, for a task that failed; both keys are null when it did not answer.
+  description: Answer of oCore that made the task fail. Both keys are null if there was no such answer.
   returned: failure
   type: dict
   contains:
@@ -329,7 +330,7 @@ error:
       type: int
       returned: always
     code:
-      description: oCore's own code.
+      description: Error code of oCore.
       type: str
       returned: always
   sample: {"status": 403, "code": "forbidden"}

@@ -11,8 +11,8 @@ module: ocore_instance_info
 short_description: Read Odoo instances of oCore
 version_added: 0.1.0
 description:
-  - Reads all instances of an organization, those of a server, or one. With O(gather), also their health.
-  - One request, whatever the number of instances, and one more for each instance and each kind in O(gather).
+  - Returns all instances of an organization, those on one server, or a single one, optionally with their health.
+  - Makes one request however many instances there are, plus one for each instance and each kind in O(gather).
 author:
   - oCore collection contributors (@ocore)
 extends_documentation_fragment:
@@ -23,23 +23,28 @@ attributes:
   diff_mode:
     support: none
     details:
-      - Nothing is changed.
+      - This module changes nothing.
 options:
+  id:
+    description:
+      - UUID of the instance. Without O(id), O(slug), and O(name), all instances are returned.
+      - Leading and trailing blanks are ignored in all three. A value that is empty is refused; omit the option instead.
   server_id:
     description:
-      - Only instances on the server with this id (UUID).
+      - UUID of a server. Returns only the instances on it.
     type: str
   gather:
     description:
-      - What else to read about each instance. V(health) adds the key RV(instances[].health), V(health_score) the key
-        RV(instances[].health_score_details). Up to eight requests are made at once.
+      - Health data to read for each instance. V(health) adds the key RV(instances[].health), V(health_score) the key
+        RV(instances[].health_score_details).
+      - Up to eight requests run at the same time.
     type: list
     elements: str
     choices: [health, health_score]
     default: []
   reveal_env_vars:
     description:
-      - Whether the result holds the values of environment variables.
+      - Whether to include the values of environment variables in the result.
     type: bool
     default: false
 seealso:
@@ -54,18 +59,18 @@ EXAMPLES = r"""
     organization: acme
   register: all
 
-- name: List those that are not running
+- name: List the instances that do not run
   ansible.builtin.debug:
     msg: "{{ all.instances | rejectattr('status', 'equalto', 'running') | map(attribute='slug') }}"
 
-- name: Read one with its health score
+- name: Read one instance with its health score
   ocore.cloud.ocore_instance_info:
     organization: acme
     slug: shop-prod
     gather: [health_score]
   register: shop
 
-- name: Stop here when it is unhealthy
+- name: Stop the play if the instance is unhealthy
   ansible.builtin.assert:
     that: shop.instances[0].health_score_details.score >= 80
 
@@ -77,13 +82,13 @@ EXAMPLES = r"""
 
 RETURN = r"""
 instances:
-  description: The instances that fit; an empty list when there is none. Deleted ones that oCore still lists are left out.
+  description: Matching instances; an empty list if there are none. Deleted instances that oCore still lists are omitted.
   returned: success
   type: list
   elements: dict
   contains:
     id:
-      description: Id (UUID).
+      description: UUID of the instance.
       type: str
       returned: always
       sample: "93831ec5-7aeb-5868-aa0b-00f81681a1e7"
@@ -93,22 +98,22 @@ instances:
       returned: always
       sample: "Shop production"
     slug:
-      description: Short identifier; fixed after creation.
+      description: Short identifier. Never changes.
       type: str
       returned: always
       sample: "shop-prod"
     status:
-      description: What the instance is doing, in oCore's words, for example C(creating), C(running), C(stopped), or
-        C(failed). The words are not enumerated by the API.
+      description: Status word of oCore, for example C(creating), C(running), C(stopped), or C(failed). The API reference
+        does not list all of them.
       type: str
       returned: always
       sample: "running"
     status_message:
-      description: Explanation of the status, mostly of a failure.
+      description: Explanation of the status, usually of a failure.
       type: str
       returned: always
     server_id:
-      description: Id of the server that it runs on.
+      description: UUID of the server that the instance runs on.
       type: str
       returned: always
       sample: "4c0834c4-3d20-5ec5-8a7c-210089b98dcf"
@@ -123,11 +128,11 @@ instances:
       returned: always
       sample: "community"
     template_id:
-      description: Id of the template that it was created from.
+      description: UUID of the template that the instance was created from.
       type: str
       returned: always
     addons_path:
-      description: Path of custom modules.
+      description: Directory of custom Odoo modules.
       type: str
       returned: always
       sample: "/mnt/extra-addons"
@@ -148,7 +153,7 @@ instances:
       returned: always
       sample: "shop-prod.apps.ocore.example"
     active_color:
-      description: Active side of a deployment with two sides.
+      description: Active side of a two-colour deployment.
       type: str
       returned: always
       sample: "blue"
@@ -158,12 +163,12 @@ instances:
       returned: always
       sample: 8069
     http_port_host:
-      description: HTTP port on the server.
+      description: HTTP port of Odoo on the server.
       type: int
       returned: always
       sample: 20000
     longpolling_port:
-      description: Port of Odoo's live channel.
+      description: Port of Odoo's live channel (websocket).
       type: int
       returned: always
       sample: 8072
@@ -183,22 +188,22 @@ instances:
       returned: always
       sample: 1
     limit_memory_soft:
-      description: Soft memory limit; the unit is not documented.
+      description: Soft memory limit. oCore does not document the unit.
       type: int
       returned: always
       sample: 2147483648
     limit_memory_hard:
-      description: Hard memory limit; the unit is not documented.
+      description: Hard memory limit. oCore does not document the unit.
       type: int
       returned: always
       sample: 2684354560
     limit_time_cpu:
-      description: CPU time limit of a request; the unit is not documented, Odoo's own is seconds.
+      description: CPU time limit of a request. oCore does not document the unit; Odoo uses seconds.
       type: int
       returned: always
       sample: 60
     limit_time_real:
-      description: Time limit of a request; the unit is not documented, Odoo's own is seconds.
+      description: Time limit of a request. oCore does not document the unit; Odoo uses seconds.
       type: int
       returned: always
       sample: 120
@@ -208,7 +213,7 @@ instances:
       returned: always
       sample: "info"
     health_score:
-      description: Health score as mirrored on the instance; the scale is not documented.
+      description: Latest health score. oCore does not document the scale.
       type: float
       returned: always
       sample: 96
@@ -218,12 +223,12 @@ instances:
       returned: always
       sample: "A"
     health_score_updated_at:
-      description: Time of the health score.
+      description: Time at which the health score was computed.
       type: str
       returned: always
       sample: "2026-11-23T10:00:00Z"
     restart_count:
-      description: Restarts since creation.
+      description: Number of restarts since creation.
       type: int
       returned: always
       sample: 3
@@ -238,7 +243,7 @@ instances:
       returned: always
       sample: "2026-11-23T10:00:00Z"
     enterprise_build_id:
-      description: Build of the Enterprise code.
+      description: Build of the Odoo Enterprise code.
       type: str
       returned: always
     enterprise_deployed_at:
@@ -285,11 +290,11 @@ instances:
           type: str
           returned: always
         is_primary:
-          description: Whether it is the main one.
+          description: Whether this is the primary domain.
           type: bool
           returned: always
         is_auto_generated:
-          description: Whether oCore created it.
+          description: Whether oCore generated it.
           type: bool
           returned: always
         dns_status:
@@ -297,11 +302,11 @@ instances:
           type: str
           returned: always
         dns_provider:
-          description: Provider, where oCore manages DNS.
+          description: DNS provider, if oCore manages DNS.
           type: str
           returned: always
         dns_record_id:
-          description: Record, where oCore manages DNS.
+          description: Id of the DNS record, if oCore manages DNS.
           type: str
           returned: always
         ssl_status:
@@ -309,7 +314,7 @@ instances:
           type: str
           returned: always
         ssl_expires_at:
-          description: End of the certificate.
+          description: Time at which the certificate expires.
           type: str
           returned: always
         created_at:
@@ -317,7 +322,7 @@ instances:
           type: str
           returned: always
     health:
-      description: Answer of the health check, or null.
+      description: Answer of the health check, or null if there is none.
       type: dict
       returned: with O(gather) holding V(health)
       contains:
@@ -342,12 +347,12 @@ instances:
           type: str
           returned: always
     health_score_details:
-      description: The health score with its factors, or null when none has been computed yet.
+      description: Health score with its factors, or null if none has been computed yet.
       type: dict
       returned: with O(gather) holding V(health_score)
       contains:
         score:
-          description: The score; the scale is not documented.
+          description: Health score. oCore does not document the scale.
           type: float
           returned: always
         grade:
@@ -355,11 +360,11 @@ instances:
           type: str
           returned: always
         computed_at:
-          description: Time of the computation.
+          description: Time at which the score was computed.
           type: str
           returned: always
         factors:
-          description: What the score is made of.
+          description: Components of the score.
           type: list
           elements: dict
           returned: always
@@ -390,7 +395,7 @@ total:
   type: int
   sample: 1
 error:
-  description: What oCore answered, for a task that failed; both keys are null when it did not answer.
+  description: Answer of oCore that made the task fail. Both keys are null if there was no such answer.
   returned: failure
   type: dict
   contains:
@@ -399,7 +404,7 @@ error:
       type: int
       returned: always
     code:
-      description: oCore's own code.
+      description: Error code of oCore.
       type: str
       returned: always
   sample: {"status": 403, "code": "forbidden"}
