@@ -33,7 +33,7 @@ MATRIX = [
 ]
 #: What the archive holds: what runs, what documents it, and what the platforms around Ansible read.
 ARCHIVED = (
-    *("CHANGELOG.md", "CODE_OF_CONDUCT.md", "CONTRIBUTING.md", "LICENSE", "README.md", "REUSE.toml"),
+    *("CHANGELOG.md", "CODE_OF_CONDUCT.md", "CONTRIBUTING.md", "LICENSE", "README.md", "REUSE.toml", "SECURITY.md"),
     *("FILES.json", "MANIFEST.json", "LICENSES/", "changelogs/", "docs/"),
     *(
         "extensions/audit/",
@@ -180,6 +180,7 @@ def docs(session: nox.Session) -> None:
         "ocore.cloud",
         env={"ANSIBLE_COLLECTIONS_PATH": str(collections_dir())},
     )
+    shutil.copy2(ROOT / "docs" / "index.rst", source / "index.rst")
     session.run("sphinx-build", "-q", "-W", "--keep-going", "-c", "docs", str(source), str(BUILD / "site" / "html"))
     session.log(f"The site is in {BUILD / 'site' / 'html' / 'index.html'}")
 

@@ -15,7 +15,9 @@ html_copy_source = False
 pygments_style = "ansible"
 highlight_language = "YAML+Jinja"
 default_role = "any"
-extensions = ["sphinx_antsibull_ext"]
+extensions = ["myst_parser", "sphinx_antsibull_ext"]
+# The changelog has no title until the first release.
+suppress_warnings = ["toc.no_title"]
 nitpicky = True
 nitpick_ignore_regex = [
     ("std:ref", r"(?!ansible_collections\.ocore\.).*"),

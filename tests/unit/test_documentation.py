@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: oCore collection contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The documentation says what the code does."""
+"""The documentation matches the code: options, return values, messages, playbook variables, links, the index of the site."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ MODULES = sorted(path.stem for path in (ROOT / "plugins/modules").glob("ocore_*.
 
 
 def documentation(name: str) -> dict[str, Any]:
-    """Give the documentation of a module with its fragments merged in."""
+    """Return the documentation of a module, merged with its fragments."""
     module = importlib.import_module(f"{PLUGINS}.modules.{name}")
     own: dict[str, Any] = yaml.safe_load(module.DOCUMENTATION)
     options: dict[str, Any] = {}
@@ -61,7 +61,7 @@ def operation(name: str) -> Operation:
 
 
 def described(option: dict[str, Any]) -> dict[str, Any]:
-    """Give what documentation and argument spec both say about an option, defaults filled in."""
+    """Return what both documentation and argument spec say about an option, with defaults filled in."""
     facts = {
         "type": option.get("type", "str"),
         "required": boolean(option.get("required", False)),
@@ -81,12 +81,12 @@ def test_options_are_documented_as_they_are(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", MODULES)
-def test_a_module_is_called_what_it_is(name: str) -> None:
+def test_module_name_is_that_of_its_operation(name: str) -> None:
     assert documentation(name)["module"] == operation(name).name == name
 
 
 @pytest.mark.parametrize("name", MODULES)
-def test_each_variable_of_the_environment_is_documented(name: str) -> None:
+def test_environment_variables_are_documented(name: str) -> None:
     for key, spec in operation(name).spec.items():
         if "fallback" in spec:
             text = " ".join(documentation(name)["options"][key]["description"])
@@ -94,18 +94,18 @@ def test_each_variable_of_the_environment_is_documented(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", MODULES)
-def test_every_module_tells_its_attributes(name: str) -> None:
+def test_attributes_are_declared_by_every_module(name: str) -> None:
     attributes = documentation(name)["attributes"]
     assert {"check_mode", "diff_mode", "idempotent", "action_group"} <= set(attributes)
     assert attributes["action_group"]["membership"] == ["ocore.cloud.ocore"]
 
 
-def test_the_action_group_holds_every_api_module_and_nothing_else() -> None:
+def test_action_group_holds_every_api_module_and_nothing_else() -> None:
     runtime = yaml.safe_load((ROOT / "meta/runtime.yml").read_text())
     assert sorted(runtime["action_groups"]["ocore"]) == MODULES
 
 
-def test_the_version_sent_to_ocore_is_that_of_the_collection() -> None:
+def test_version_sent_to_ocore_is_that_of_the_collection() -> None:
     assert yaml.safe_load((ROOT / "galaxy.yml").read_text())["version"] == VERSION
 
 
@@ -115,7 +115,7 @@ TYPES = {str: {"str"}, bool: {"bool"}, int: {"int", "float"}, float: {"int", "fl
 
 
 def kinds(annotation: Any) -> set[str]:
-    """Give the words that documentation may use for a field's type."""
+    """Return the words that documentation may use for the type of a field."""
     if typing.get_origin(annotation) in (types.UnionType, typing.Union):
         return set().union(*(kinds(part) for part in typing.get_args(annotation) if part is not type(None)))  # pylint: disable=unidiomatic-typecheck
     return TYPES[typing.get_origin(annotation) or annotation]
@@ -142,13 +142,13 @@ GATHERED = frozenset({"health", "health_score_details"})
 
 
 @pytest.mark.parametrize(("name", "key"), RECORDS)
-def test_every_field_of_a_record_is_documented(name: str, key: str) -> None:
+def test_return_documents_every_field_of_a_record(name: str, key: str) -> None:
     contains = returns(name)[key]["contains"]
     check(Instance, contains, GATHERED if key == "instances" else frozenset())
     check(Domain, contains["domains"]["contains"])
 
 
-def test_what_is_gathered_is_documented() -> None:
+def test_return_documents_what_is_gathered() -> None:
     contains = returns("ocore_instance_info")["instances"]["contains"]
     check(Health, contains["health"]["contains"])
     check(HealthScore, contains["health_score_details"]["contains"])
@@ -159,7 +159,7 @@ def test_what_is_gathered_is_documented() -> None:
 
 
 def schema(node: Any, root: dict[str, Any]) -> dict[str, Any]:
-    """Follow references and take the one object schema of a node."""
+    """Return the one object schema of a node, references followed."""
     while "$ref" in node:
         found: Any = root
         for step in node["$ref"].removeprefix("#/").split("/"):
@@ -172,7 +172,7 @@ def schema(node: Any, root: dict[str, Any]) -> dict[str, Any]:
 
 
 def body(root: dict[str, Any], path: str, method: str, status: str | None) -> dict[str, Any]:
-    """Give the properties of a request (no status) or an answer."""
+    """Return the properties of a request (no status) or an answer."""
     spot = root["paths"][path][method]
     spot = schema(spot["requestBody"], root) if status is None else schema(spot["responses"][status], root)
     return dict(schema(spot["content"]["application/json"]["schema"], root)["properties"])
@@ -188,7 +188,7 @@ def contract() -> dict[str, Any]:
     return root
 
 
-def test_the_models_have_the_fields_of_the_contract(contract: dict[str, Any]) -> None:
+def test_contract_and_models_have_the_same_fields(contract: dict[str, Any]) -> None:
     instance = body(contract, "/instances/{id}", "get", "200")
     assert set(instance) == wire_names(Instance)
     assert set(schema(schema(instance["domains"], contract)["items"], contract)["properties"]) == wire_names(Domain)
@@ -198,7 +198,7 @@ def test_the_models_have_the_fields_of_the_contract(contract: dict[str, Any]) ->
     assert set(schema(schema(score["factors"], contract)["items"], contract)["properties"]) == wire_names(HealthFactor)
 
 
-def test_requests_hold_the_fields_of_the_contract(contract: dict[str, Any]) -> None:
+def test_contract_and_requests_have_the_same_fields(contract: dict[str, Any]) -> None:
     assert set(body(contract, "/instances", "post", None)) == set(to_wire(dict.fromkeys(CREATABLE)))
     assert set(body(contract, "/instances/{id}", "put", None)) == set(to_wire(dict.fromkeys(UPDATABLE)))
 
@@ -206,13 +206,13 @@ def test_requests_hold_the_fields_of_the_contract(contract: dict[str, Any]) -> N
 # --- messages
 
 TERM = re.compile(r"^(\S.*)\n  \S", re.MULTILINE)
-#: Entries of the guide that are no message.
+#: Entries of the guide that are not messages.
 SYMPTOMS = {"The inventory is empty, without an error"}
 
 
 @pytest.fixture(scope="module")
 def messages() -> str:
-    """Give all texts that a user may be shown, with an unlikely character where a value goes in."""
+    """Return all texts that a user may see, with an unlikely character in place of each value."""
     ansible_utils = Path(ansible.module_utils.__path__[0])
     texts: list[str] = []
     for path in [
@@ -234,14 +234,76 @@ def messages() -> str:
 
 
 def quoted() -> list[str]:
-    """Give the messages that the guide explains, and those that it quotes on the way."""
+    """Return the messages that the guide explains, and those that it quotes inside an explanation."""
     text = (ROOT / "docs/docsite/rst/guide_troubleshooting.rst").read_text(encoding="utf-8")
     inner = [" ".join(found.split()) for found in re.findall(r'"([^"]+)"', text)]
     return [term for term in TERM.findall(text) if not term.startswith("..") and term not in SYMPTOMS] + inner
 
 
 @pytest.mark.parametrize("message", quoted())
-def test_a_message_that_the_guide_explains_exists(message: str, messages: str) -> None:
+def test_messages_in_the_troubleshooting_guide_exist(message: str, messages: str) -> None:
     # What differs from case to case: dots, numbers, and what follows the colon or stands in parentheses.
     for part in re.split(r"\.\.\.|\d+|(?<=arguments:).*|\(.*\)", message):
         assert part.strip() in messages, f"no message holds {part!r}"
+
+
+# --- playbooks
+
+PLAYBOOK_GUIDE = ROOT / "docs/docsite/rst/guide_playbooks.rst"
+PREFIXES = {"provision_host": ("provision", "certbot", "odoo_host")}
+#: Results of tasks, and variables that a playbook computes, by the end of their names.
+COMPUTED = ("_env", "_result", "_info", "_setup_inputs", "_setup_survey", "_setup_machine", "_setup_files", "_setup_templates")
+
+
+def playbook_section(name: str) -> str:
+    """Return the part of the guide that is about a playbook."""
+    parts = re.split(r"^(ocore\.cloud\.\w+)\n-+\n", PLAYBOOK_GUIDE.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    return dict(zip(parts[1::2], parts[2::2], strict=True))[f"ocore.cloud.{name}"]
+
+
+def playbook_variables(name: str, text: str) -> set[str]:
+    """Return the variables in a text that belong to a playbook by their prefix."""
+    prefix = "|".join(PREFIXES.get(name, (name,)))
+    return {found for found in re.findall(rf"\b(?:{prefix})_[a-z_]+\b", text) if not found.endswith(COMPUTED)}
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in (ROOT / "playbooks").glob("*.yml")))
+def test_playbook_variables_in_the_guide_are_those_of_the_playbook(name: str) -> None:
+    source = (ROOT / f"playbooks/{name}.yml").read_text(encoding="utf-8")
+    documented = playbook_variables(name, " ".join(re.findall(r"``(\w+)``", playbook_section(name))))
+    assert documented <= playbook_variables(name, source), "the playbook does not have them"
+    given = set(re.findall(r"\b(\w+) \| default\(", source)) & playbook_variables(name, source)
+    assert given <= documented, "the guide does not explain them"
+
+
+# --- the site
+
+INDEX = (ROOT / "docs/index.rst").read_text(encoding="utf-8")
+PAGES = [
+    *(f"docsite/{path.stem}" for path in (ROOT / "docs/docsite/rst").glob("*.rst")),
+    *(f"{path.stem}_module" for path in (ROOT / "plugins/modules").glob("[!_]*.py")),
+    *(f"{path.stem}_inventory" for path in (ROOT / "plugins/inventory").glob("*.py")),
+    *(f"{path.stem}_filter" for path in (ROOT / "plugins/filter").glob("*.yml")),
+    *(f"{path.name}_role" for path in (ROOT / "roles").iterdir()),
+]
+
+
+@pytest.mark.parametrize("page", sorted(PAGES))
+def test_site_index_holds_every_page(page: str) -> None:
+    assert re.search(rf"^  ({page}|.* <{page}>)$", INDEX, re.MULTILINE)
+
+
+# --- links
+
+REPOSITORY = "https://github.com/ocore/ansible-collection-cloud"
+#: Galaxy shows these, without the files beside them.
+ON_GALAXY = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+@pytest.mark.parametrize("path", ON_GALAXY, ids=lambda path: path.name)
+def test_links_of_pages_on_galaxy_are_absolute_and_lead_to_files(path: Path) -> None:
+    for target in re.findall(r"\]\(([^)\s]+)\)", path.read_text(encoding="utf-8")):
+        assert target.startswith("https://"), target
+        raw = REPOSITORY.replace("github.com", "raw.githubusercontent.com")
+        if found := re.match(rf"(?:{REPOSITORY}/(?:blob|tree)|{raw})/main/(.*)", target):
+            assert (ROOT / found[1]).exists(), target
