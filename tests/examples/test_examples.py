@@ -38,6 +38,7 @@ HOST_ROLES = "provisions servers; make test-roles runs its roles"
 #: Commands that are not run, with the reason. The files, variables and targets that they name are looked up.
 COMMANDS = {
     r"ansible-galaxy collection install (ocore\.cloud|awx\.awx)\b": "needs Galaxy",
+    r"ansible-galaxy collection (install \.$|build$|install ocore-cloud-)": "the session build builds and installs the archive",
     r"pip install ": "needs a package index; the requirements are compared with those of the collection",
     r"git clone |cd ": "needs the repository of the collection",
     r"ansible-builder build |docker push ": "needs a container engine; make test-roles builds this definition",
@@ -333,8 +334,16 @@ def run_command(command: str, shown: list[str], world: World, place: str) -> str
         output = succeeds(world.run("bash", "-ec", here), place)
         if "--graph" in words:
             assert not shown or set(shown) == set(output.splitlines()), f"{place}\n{output}"
+        elif words[0] == "ansible-playbook":
+            missing = {alike(line) for line in shown} - {alike(line) for line in output.splitlines()}
+            assert not missing, f"{place}: not in the output: {missing}\n{output}"
         return None
     raise AssertionError(f"{place}: nothing is known about this command: {command}")
+
+
+def alike(line: str) -> str:
+    """Return a line of output without what differs from run to run: ids, seconds, and the asterisks behind a name."""
+    return re.sub(r"\([0-9a-f]{8}-[0-9a-f.-]+\)|\(\d+ s\)|(?<=\]) \*+$", "", line)
 
 
 def check_environment(assignments: list[str], place: str) -> None:
