@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: oCore collection contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The emulator's own surface under /_emulator: for tests, on loopback only, without credentials."""
+"""The admin surface under /_emulator: for tests, on loopback only, without credentials."""
 
 from __future__ import annotations
 
@@ -36,6 +36,7 @@ class Admin:
             ("/settings", "GET", self._settings),
             ("/settings", "PATCH", self._change_settings),
             ("/reset", "POST", self._reset),
+            ("/advance", "POST", self._advance),
             ("/servers", "GET", self._servers),
             ("/instances", "GET", self._instances),
             ("/instances/{id}", "PATCH", self._force),
@@ -71,11 +72,23 @@ class Admin:
         return JSONResponse(dict(self._world.settings))
 
     async def _change_settings(self, request: Request) -> Response:
+        # What is due by now happened by the old settings.
+        self._world.store.advance()
         self._world.settings.change(await _body(request, dict))
         return JSONResponse(dict(self._world.settings))
 
     async def _reset(self, request: Request) -> Response:
         self._world.reset()
+        return Response(status_code=204)
+
+    async def _advance(self, request: Request) -> Response:
+        """Move everything in progress on by some steps (1)."""
+        given = await _body(request, dict) if await request.body() else {}
+        steps = given.get("steps", 1)
+        if isinstance(steps, bool) or not isinstance(steps, int | float) or not 0 <= steps <= 1_000_000:
+            raise ValueError("steps is a number from 0 to 1000000")
+        self._world.store.hasten(steps)
+        self._world.store.hasten_late(steps)
         return Response(status_code=204)
 
     async def _servers(self, request: Request) -> Response:
@@ -104,7 +117,7 @@ class Admin:
             return JSONResponse({"error": f"there is no instance {request.path_params['id']}"}, 404)
         instance.forced.update(await _body(request, dict))
         self._world.store.noticed(instance)
-        return JSONResponse(instance.forced)
+        return Response(status_code=204)
 
     async def _seed(self, request: Request) -> Response:
         given = await _body(request, dict)

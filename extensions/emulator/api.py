@@ -1,10 +1,9 @@
 # SPDX-FileCopyrightText: oCore collection contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The eight operations of the reference page, under /api."""
+"""The eight operations of oCore's reference page, under /api."""
 
 from __future__ import annotations
 
-import asyncio
 import json
 import sys
 import traceback
@@ -18,6 +17,7 @@ from starlette.routing import Route
 
 from . import life
 from .errors import ApiError, error_response
+from .faults import Rule
 from .life import Instance
 from .wire import encode
 from .world import World
@@ -43,7 +43,7 @@ WRITES = ("create", "update", "delete", "control")
 
 @dataclass
 class Call:
-    """One request, with what was found out about it on the way in."""
+    """One request, and the organization it is about."""
 
     operation: str
     request: Request
@@ -76,7 +76,7 @@ Work = Callable[[Call], Response]
 
 
 class Api:
-    """Takes a request through log, faults, credentials and organization to the operation it means."""
+    """Takes a request through log, faults, credentials and organization to its operation."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -118,29 +118,73 @@ class Api:
             return Response(status_code=400)
         entry = world.log.begin(self._entry(operation, request, raw))
         shape = world.settings.word("error_shape")
-        rule = world.faults.hit(operation)
+        call = Call(operation, request, raw)
+        if world.settings.word("step_by") == "requests":
+            world.store.hasten_late()
+        rule = world.faults.hit(operation, entry["id"])
         entry["fault"] = rule.kind if rule else None
-        await _sleep(world.settings.number("latency") + (rule.delay("before") if rule else 0.0))
+        await world.pause(world.settings.number("latency") + (rule.delay("before") if rule else 0.0))
         response = rule.before(shape) if rule else None
         if response is None:
-            response = self._work(work, Call(operation, request, raw), shape)
-            if rule:
-                await _sleep(rule.delay("after"))
-                response = rule.after_work(response, shape)
+            response = await self._work_with(rule, work, call, shape)
+        elif rule and rule.kind == "late":
+            for _time in range(rule.times):
+                world.store.later(rule.steps, lambda: self._work(work, call, shape))
         entry["status"] = response.status_code or None
         world.log.end(entry)
         return response
 
+    async def _work_with(self, rule: Rule | None, work: Work, call: Call, shape: str) -> Response:
+        """Do the work, and what a rule does to it."""
+        if rule is None:
+            return self._work(work, call, shape)
+        self._interfere(rule, "before", call)
+        response = self._work(work, call, shape)
+        self._interfere(rule, "after", call)
+        if rule.kind == "other_record" and response.status_code < 300:
+            response = self._other_record(call) or response
+        await self._world.pause(rule.delay("after"))
+        return rule.after_work(response, shape, self._world.pause)
+
+    def _interfere(self, rule: Rule, moment: str, call: Call) -> None:
+        instance = self._world.store.find(None, call.request.path_params.get("id", ""))
+        if instance and rule.interferes(moment):
+            env = {**instance.fields["envVars"], **rule.fields.get("envVars", {})}
+            instance.change(**{**rule.fields, "envVars": env})
+            self._world.store.noticed(instance)
+
+    def _other_record(self, call: Call) -> Response | None:
+        others = [i for i in self._world.store.alive(call.organization) if i.id != call.request.path_params.get("id")]
+        return _json(self._world.wire.instance(others[0])) if others else None
+
     def _work(self, work: Work, call: Call, shape: str) -> Response:
         try:
             self._admit(call)
-            return work(call)
+            response = work(call)
+            if self._world.settings.word("step_by") == "requests" and call.operation not in WRITES:
+                self._step_on(call)
+            return response
         except ApiError as error:
-            return error_response(shape, error.status, error.message)
+            return error_response(shape, error.status, error.message + self._echo(call))
         except Exception:
             # A defect of the emulator: the client gets a 500 like from any server, and the reason must not be lost.
             traceback.print_exc(file=sys.stderr)
             return error_response(shape, 500, "the emulator itself failed; its standard error says why")
+
+    def _step_on(self, call: Call) -> None:
+        """Move what was read on by a step; what is moved was seen before."""
+        store = self._world.store
+        instance = store.find(call.organization, call.request.path_params.get("id", ""))
+        store.hasten(1, store.all(call.organization) if call.operation == "list" else [instance] if instance else [])
+
+    def _echo(self, call: Call) -> str:
+        """Return what an error quotes of the values sent, by the switch."""
+        try:
+            sent = call.body().get("envVars", {}) if call.operation in ("create", "update") else {}
+        except ApiError:
+            sent = {}
+        echo = self._world.wire.echo(sent)
+        return f": {echo}" if echo else ""
 
     def _admit(self, call: Call) -> None:
         world = self._world
@@ -179,12 +223,15 @@ class Api:
         instance = self._world.store.find(call.organization, call.request.path_params["id"])
         if instance is None or not self._world.wire.visible(instance, in_list=False):
             raise ApiError(404, f"instance {call.request.path_params['id']} not found")
+        if call.operation == "get" and instance.unseen:
+            instance.unseen -= 1
+            raise ApiError(404, f"instance {instance.id} not found")
         if changing and instance.gone_at is not None:
             raise ApiError(404, f"instance {instance.id} is deleted")
         if changing and instance.status == "removing" and call.operation != "delete":
             raise ApiError(409, f"instance {instance.id} is being removed")
         if changing and instance.busy() and self._world.settings.flag("busy_conflict"):
-            raise ApiError(409, f"another operation on instance {instance.id} is under way")
+            raise ApiError(409, f"another operation on instance {instance.id} is in progress")
         return instance
 
     def _step(self) -> float:
@@ -212,18 +259,21 @@ class Api:
         emptied: dict[str, Any] = {"name": "", "addonsPath": None, "envVars": {}, "mcpWriteEnabled": False}
         given = {name: value for name, value in body.items() if name in emptied}
         changes = {**emptied, **given} if settings.word("put_missing") == "clear" else given
+        if "name" in given:
+            changes["name"] = self._world.store.stored_name(given["name"])
         if "envVars" in given and settings.word("put_env") == "merge":
             changes["envVars"] = {**instance.fields["envVars"], **given["envVars"]}
+        now = self._world.store.begin(instance, accepted=False)
         instance.change(**changes)
         if settings.word("put_status") == "restarting":
-            life.settle(instance, self._world.store.advance(), self._step())
+            life.restart_briefly(instance, now, self._step())
         self._world.store.touched(instance)
         self._world.store.advance()
         return _json(self._world.wire.instance(instance))
 
     def _delete(self, call: Call) -> Response:
         instance = self._found(call, changing=True)
-        life.remove(instance, self._world.store.advance(), self._step())
+        life.remove(instance, self._world.store.begin(instance, accepted=False), self._step())
         self._world.store.touched(instance)
         return _json(encode({"message": "Instance removal queued"}), 202)
 
@@ -232,7 +282,7 @@ class Api:
         if action not in ("start", "stop", "restart"):
             raise ApiError(422, f"action is start, stop or restart, not {action!r}")
         instance = self._found(call, changing=True)
-        now = self._world.store.advance()
+        now = self._world.store.begin(instance)
         queued = life.control(instance, action, now, self._step(), self._world.settings.word("restart_visible"))
         self._world.store.touched(instance)
         return _json(encode({"message": f"Instance {action} queued" if queued else "Nothing to do"}), 202)
@@ -246,11 +296,6 @@ class Api:
         if body is None:
             raise ApiError(404, f"instance {instance.id} has no health score yet")
         return _json(body)
-
-
-async def _sleep(seconds: float) -> None:
-    if seconds:
-        await asyncio.sleep(seconds)
 
 
 def _json(body: bytes, status: int = 200) -> Response:

@@ -29,6 +29,11 @@ class Auth:
         self._keys = {**dict.fromkeys(viewer_keys, False), **dict.fromkeys(keys, True)}
         self._secret = secret
 
+    @property
+    def key(self) -> str:
+        """An API key with full rights."""
+        return next((key for key, manages in self._keys.items() if manages), "")
+
     def mint(self, expires_in: float = 3600, viewer: bool = False) -> str:
         """Return a JWT that is accepted for so many seconds from now (none or less: expired)."""
         now = time.time()

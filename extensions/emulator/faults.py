@@ -5,7 +5,8 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import asdict, dataclass
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 from starlette.responses import HTMLResponse, Response
 
 from .errors import error_response
-from .transport import CutOff, Hangup
+from .transport import CutOff, Drip, Hangup
 
 OPERATIONS = ("list", "create", "get", "update", "delete", "control", "health", "health_score")
 KINDS = {
@@ -26,12 +27,21 @@ KINDS = {
     "rate_limit": "429; retry_after: none, seconds or date, of so many seconds (1)",
     "cut_json": "the work is done; Content-Length is right, but the connection closes after half of the body",
     "truncated_json": "the work is done; a complete answer whose JSON stops half-way",
+    "late": "status (504) now, the work is done only steps (2) later, times (1) over; status 0 closes the connection",
+    "answer": "the work is done, then status (200) with text as the body, whatever it is",
+    "login_page": "status (200) with an HTML login page, when: before (nothing was done) or after the work",
+    "other_record": "the work is done; the answer holds the record of another instance",
+    "meanwhile": "someone else sets fields of this instance, when: before or after the work; envVars are merged",
+    "drip": "the work is done; part (headers or body) of the answer comes byte by byte, seconds (1) apart",
     "slow": "the answer takes seconds (1) longer, when: before or after the work",
     "unauthorized_from_now": "401, every time from now on unless count says otherwise",
     "redirect": "status (307) to location; nothing was done",
 }
 _BAD_GATEWAY = (
     "<html><head><title>502 Bad Gateway</title></head><body><center><h1>502 Bad Gateway</h1></center></body></html>"
+)
+_LOGIN_PAGE = (
+    "<!DOCTYPE html><html><head><title>Sign in - Example Proxy</title></head><body><form>Password</form></body></html>"
 )
 _TYPES: dict[str, Any] = {
     "count": int | None,
@@ -40,12 +50,20 @@ _TYPES: dict[str, Any] = {
     "message": str,
     "seconds": int | float,
     "location": str | None,
+    "instance": str | None,
+    "steps": int | float,
+    "times": int,
+    "text": str,
+    "fields": dict,
 }
 
 
 @dataclass
 class Rule:
-    """One fault. `count` times (None: every time), after `after` matching requests went through untouched."""
+    """One fault. It hits `count` times (None: every time), after `after` matching requests went through untouched.
+
+    `instance` limits it to requests about one id.
+    """
 
     id: int
     kind: str
@@ -58,14 +76,20 @@ class Rule:
     retry_after: str = "none"
     when: str = "before"
     location: str | None = None
+    instance: str | None = None
+    steps: float = 2
+    times: int = 1
+    text: str = ""
+    part: str = "body"
+    fields: dict[str, Any] = field(default_factory=dict)
     fired: int = 0
 
     def __post_init__(self) -> None:
-        """ValueError for what no rule can be."""
+        """Raise ValueError for a rule that makes no sense."""
         for name, kinds in _TYPES.items():
             value = getattr(self, name)
             if not isinstance(value, kinds) or (isinstance(value, int | float) and value < 0):
-                raise ValueError(f"{name} can't be {value!r}")
+                raise ValueError(f"{name} cannot be {value!r}")
         if self.kind not in KINDS:
             raise ValueError(f"kind is one of {', '.join(KINDS)}, not {self.kind!r}")
         if self.operation != "*" and self.operation not in OPERATIONS:
@@ -74,6 +98,8 @@ class Rule:
             raise ValueError(f"retry_after is none, seconds or date, not {self.retry_after!r}")
         if self.when not in ("before", "after"):
             raise ValueError(f"when is before or after, not {self.when!r}")
+        if self.part not in ("headers", "body"):
+            raise ValueError(f"part is headers or body, not {self.part!r}")
         if self.kind == "redirect" and not self.location:
             raise ValueError("redirect needs a location")
 
@@ -93,10 +119,22 @@ class Rule:
             return error_response(shape, 401, "invalid or expired token")
         if self.kind == "redirect":
             return Response(b"", self.status or 307, {"location": self.location or ""})
+        if self.kind == "late":
+            return Hangup() if self.status == 0 else error_response(shape, self.status or 504, self.message)
+        if self.kind == "login_page" and self.when == "before":
+            return HTMLResponse(_LOGIN_PAGE, self.status or 200)
         return None
 
-    def after_work(self, response: Response, shape: str) -> Response:
+    def after_work(self, response: Response, shape: str, pause: Callable[[float], Awaitable[None]]) -> Response:
         """Return what is answered once the work is done and `response` was to be sent."""
+        if self.kind == "answer":
+            return Response(
+                self.text.encode(), self.status or 200, media_type="application/json" if self.text else None
+            )
+        if self.kind == "login_page":
+            return HTMLResponse(_LOGIN_PAGE, self.status or 200)
+        if self.kind == "drip":
+            return Drip(response, self.seconds, self.part, pause)
         if self.kind == "drop_after":
             return Hangup()
         if self.kind == "error_after":
@@ -108,6 +146,10 @@ class Rule:
                 response.body[: len(response.body) // 2], response.status_code, media_type="application/json"
             )
         return response
+
+    def interferes(self, moment: str) -> bool:
+        """Return whether someone else changes the instance at this moment, before or after the work."""
+        return self.kind == "meanwhile" and self.when == moment
 
     def delay(self, moment: str) -> float:
         """Seconds to wait at this moment, before or after the work."""
@@ -122,7 +164,7 @@ class Rule:
 
 
 class Faults:
-    """The rules in force, in the order in which they were made; the first that is due hits a request."""
+    """The rules in force, oldest first; the first that is due hits a request."""
 
     def __init__(self) -> None:
         self._rules: list[Rule] = []
@@ -141,10 +183,12 @@ class Faults:
     def clear(self) -> None:
         self._rules.clear()
 
-    def hit(self, operation: str) -> Rule | None:
+    def hit(self, operation: str, instance: str | None) -> Rule | None:
         """Return the rule that hits this request, if any, and count it."""
         for rule in self._rules:
             if rule.operation not in ("*", operation) or rule.fired == rule.count:
+                continue
+            if rule.instance not in (None, instance):
                 continue
             if rule.after > 0:
                 rule.after -= 1

@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: oCore collection contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The life of an instance, driven by the monotonic clock and the step time.
+"""The life of an instance, in steps of the emulator's clock.
 
 Nothing runs in the background: an operation writes down what will happen when, and whoever looks applies what is due.
-States are canonical words here; `wire` translates them into the vocabulary of the day.
+States are canonical words here; `wire` translates them into the vocabulary that the switches choose.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-ON_THE_WAY = {"creating", "starting", "stopping", "restarting", "removing"}
+IN_PROGRESS = {"creating", "starting", "stopping", "restarting", "removing"}
 
 
 @dataclass
 class Step:
-    """Something that happens at a moment: fields change, a restart is counted, the instance goes."""
+    """Something that happens at a moment: fields change, a restart is counted, the instance disappears."""
 
     at: float
     changes: dict[str, Any] = field(default_factory=dict)
@@ -26,6 +26,14 @@ class Step:
     gone: bool = False
     work: bool = True
     """False for what follows an operation without being part of it (a health score that recovers)."""
+
+
+@dataclass
+class Past:
+    """What lists that lag still show until a moment; `fields` is None while they do not show the instance at all."""
+
+    until: float
+    fields: dict[str, Any] | None
 
 
 @dataclass
@@ -41,6 +49,10 @@ class Instance:
     """Wire fields shown in place of the truth until the next operation."""
     steps: list[Step] = field(default_factory=list)
     gone_at: float | None = None
+    past: list[Past] = field(default_factory=list)
+    """Oldest first."""
+    unseen: int = 0
+    """So many of the next reads by id are answered 404."""
     encoded: dict[bool, tuple[int, bytes]] = field(default_factory=dict, compare=False, repr=False)
 
     @property
@@ -52,11 +64,11 @@ class Instance:
         return str(self.fields["status"])
 
     def busy(self) -> bool:
-        """Whether an operation is under way."""
+        """Return whether an operation is in progress."""
         return any(step.work for step in self.steps)
 
     def outcome(self) -> str:
-        """The state in which it will be when everything under way is done."""
+        """Return the state that everything in progress leads to."""
         coming = [step.changes["status"] for step in self.steps if "status" in step.changes]
         return str(coming[-1]) if coming else self.status
 
@@ -80,6 +92,27 @@ def advance(instance: Instance, now: float) -> bool:
     return bool(due)
 
 
+def hasten(instance: Instance, now: float, seconds: float) -> None:
+    """Bring everything that is due later closer by so many seconds, so that nothing happens before now."""
+    for step in instance.steps:
+        step.at = max(min(step.at, now), step.at - seconds)
+    for past in instance.past:
+        past.until -= seconds
+    if instance.gone_at is not None:
+        instance.gone_at -= seconds
+
+
+def remember(instance: Instance, until: float, new: bool = False) -> None:
+    """Let lists that lag show the instance as it is now, or not at all if it is `new`, until a moment."""
+    instance.past.append(Past(until, None if new else dict(instance.fields)))
+
+
+def seen_in_lists(instance: Instance, now: float) -> dict[str, Any] | None:
+    """Return the fields that a list shows, None when it does not show the instance yet."""
+    instance.past = [past for past in instance.past if past.until > now]
+    return instance.past[0].fields if instance.past else instance.fields
+
+
 def _apply(instance: Instance, step: Step, now: float) -> None:
     when = timestamp(ago=now - step.at)
     changes = dict(step.changes)
@@ -100,7 +133,7 @@ def grade(score: int) -> str:
 
 
 def create(instance: Instance, now: float, step: float, fails: bool) -> None:
-    """creating for two steps, then running, or failed with a statusMessage."""
+    """Show creating for two steps, then running, or failed with a statusMessage."""
     instance.change(status="creating", statusMessage="Pulling image")
     instance.steps.append(Step(now + step, {"statusMessage": "Creating database"}))
     if fails:
@@ -137,8 +170,8 @@ def control(instance: Instance, action: str, now: float, step: float, restart_vi
     return True
 
 
-def settle(instance: Instance, now: float, step: float) -> None:
-    """What a PUT may do to an instance that runs: restarting for a step, then running again."""
+def restart_briefly(instance: Instance, now: float, step: float) -> None:
+    """Do what a PUT may do to an instance that runs: restarting for a step, then running again."""
     if instance.outcome() == "running":
         begin = _queue(instance, now)
         instance.steps.append(Step(begin, {"status": "restarting"}))
@@ -146,7 +179,7 @@ def settle(instance: Instance, now: float, step: float) -> None:
 
 
 def remove(instance: Instance, now: float, step: float) -> None:
-    """removing at once, gone after two steps; whatever was queued is dropped."""
+    """Show removing at once and be gone after two steps; whatever was queued is dropped."""
     if instance.status == "removing":
         return
     instance.steps.clear()
@@ -155,7 +188,7 @@ def remove(instance: Instance, now: float, step: float) -> None:
 
 
 def _queue(instance: Instance, now: float) -> float:
-    """Return when the next operation begins: now, or when the last one under way ends."""
+    """Return when the next operation begins: now, or when the last one in progress ends."""
     instance.steps = [step for step in instance.steps if step.work]
     return max([now, *(step.at for step in instance.steps)])
 

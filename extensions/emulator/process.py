@@ -41,7 +41,7 @@ class Emulator:
         self.api_url = ""
 
     def start(self) -> Emulator:
-        """Start it and return when it accepts connections; RuntimeError carries what it said when it didn't."""
+        """Start it and return when it accepts connections; raise RuntimeError with its output if it does not start."""
         with tempfile.TemporaryFile("w+", encoding="utf-8") as errors:
             self._process = subprocess.Popen(
                 self._command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, text=True
@@ -95,7 +95,7 @@ class Emulator:
         self.admin("DELETE", "/log")
 
     def fault(self, kind: str, operation: str = "*", **parameters: Any) -> None:
-        """Add a fault; `parameters` are count, after, status, message, seconds, retry_after, when, location."""
+        """Add a fault; `parameters` are those of faults.Rule: count, after, instance, status, message, seconds ..."""
         self.admin("POST", "/faults", {"kind": kind, "operation": operation, **parameters})
 
     def faults(self) -> list[dict[str, Any]]:
@@ -109,6 +109,10 @@ class Emulator:
         """Change switches, step_time and latency among them."""
         self.admin("PATCH", "/settings", switches)
 
+    def advance(self, steps: float = 1) -> None:
+        """Move everything in progress on by so many steps, whatever the switch `step_by` says."""
+        self.admin("POST", "/advance", {"steps": steps})
+
     def settings(self) -> dict[str, Any]:
         return dict(self.admin("GET", "/settings"))
 
@@ -118,7 +122,7 @@ class Emulator:
         return [instance for instance in self.admin("GET", f"/instances{query}") if not instance["gone"]]
 
     def instance(self, slug: str) -> dict[str, Any]:
-        """Return the truth about the one instance with this slug; LookupError if there isn't exactly one."""
+        """Return the truth about the one instance with this slug; raise LookupError unless there is exactly one."""
         found = [instance for instance in self.instances() if instance["slug"] == slug]
         if len(found) != 1:
             raise LookupError(f"{len(found)} instances have the slug {slug}")
@@ -140,7 +144,7 @@ class Emulator:
         return str(self.admin("POST", "/token", {"expires_in": expires_in, "viewer": viewer})["token"])
 
     def reset(self) -> None:
-        """Back to how it started: seed, switches, no faults, empty log."""
+        """Return to how it started: seed, switches, no faults, empty log."""
         self.admin("POST", "/reset")
 
     def admin(self, method: str, path: str, body: object = None) -> Any:

@@ -23,7 +23,7 @@ class RequestLog:
         self._file: TextIO | None = path.open("a", encoding="utf-8") if path else None
 
     def begin(self, entry: dict[str, Any]) -> dict[str, Any]:
-        """Note a request as it arrives; `status` stays null if it is never answered."""
+        """Note a request as it arrives; `status` stays None if it is never answered."""
         entry = {"seq": self._next, "at": datetime.now(UTC).isoformat(), **entry, "status": None, "fault": None}
         self._next += 1
         self._entries.append(entry)

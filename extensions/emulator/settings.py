@@ -48,6 +48,16 @@ SWITCHES: dict[str, Switch] = {
     switch.name: switch
     for switch in (
         Switch("step_time", 1.0, "seconds that one step of an instance's life takes; an operation takes two steps"),
+        Switch(
+            "step_by",
+            "time",
+            "what moves the operations in progress on by a step",
+            {
+                "time": "step_time seconds",
+                "requests": "each read: one by id moves that instance, a list moves all; so every state is seen once",
+                "call": "POST /_emulator/advance only",
+            },
+        ),
         Switch("latency", 0.0, "seconds that every answer takes"),
         Switch(
             "status_vocabulary",
@@ -56,11 +66,11 @@ SWITCHES: dict[str, Switch] = {
             {
                 "full": "creating, running, stopping, stopped, starting, restarting, failed, removing, deleted",
                 "concepts": "without starting (shown as restarting) and stopping (shown as running)",
-                "monitoring": "only running, stopped and error; what is on its way shows where it comes from",
+                "monitoring": "only running, stopped and error; what is in progress shows where it comes from",
                 "active": "provisioning, active, stopped, updating, error, removing",
                 "healthy": "provisioning, healthy, stopped, deploying, provisioning_failed, deleting",
                 "unknown_word": "an instance that runs is called levitating",
-                "unknown_between": "whatever is on its way is called rebalancing",
+                "unknown_between": "whatever is in progress is called rebalancing",
             },
         ),
         Switch(
@@ -116,6 +126,37 @@ SWITCHES: dict[str, Switch] = {
                 "plain": "as they are",
                 "masked": "all ********",
                 "partly_masked": "******** where the name has PASSWORD, SECRET, TOKEN or KEY in it",
+                "dots": "all masked by eight bullets",
+                "crosses": "all masked by one x for each character",
+                "tail": "all masked but for the last two characters",
+            },
+        ),
+        Switch(
+            "echo",
+            "off",
+            "the API key and the values of envVars quoted in each statusMessage and in the errors of writes",
+            {
+                "off": "not at all",
+                "plain": "as they are",
+                "python": "as Python quotes them",
+                "json": "as Python's JSON quotes them",
+                "go": "as Go's JSON quotes them (\\u0026 for &)",
+                "json_in_json": "JSON in JSON",
+                "html": "with HTML entities",
+                "html_numbers": "with HTML entities made of numbers",
+                "percent": "as in a URL",
+                "percent_lower": "as in a URL, in lower case",
+                "percent_all": "as in a URL, with every character quoted",
+                "base64": "in base64",
+            },
+        ),
+        Switch(
+            "json_escapes",
+            "plain",
+            "characters in JSON",
+            {
+                "plain": "ASCII, the rest as \\uXXXX",
+                "go": "as Go writes it: UTF-8, but \\u003c, \\u003e and \\u0026 for < > &",
             },
         ),
         Switch(
@@ -160,7 +201,10 @@ SWITCHES: dict[str, Switch] = {
         ),
         Switch("empty_list", "list", "a list without entries", {"list": "[]", "null": "null"}),
         Switch(
-            "total", "present", "total in the list", {"present": "right", "missing": "left out", "wrong": "7 too many"}
+            "total",
+            "present",
+            "total in the list",
+            {"present": "right", "missing": "left out", "wrong": "7 too many", "text": "right, as a text"},
         ),
         Switch(
             "paging",
@@ -169,6 +213,11 @@ SWITCHES: dict[str, Switch] = {
             {
                 "none": "all in one answer",
                 "cursor": "page_size entries, has_more and next_cursor, to be sent as ?cursor=",
+                "camel": "the same as hasMore and nextCursor",
+                "more": "page_size entries and has_more; nothing leads on",
+                "camel_more": "page_size entries and hasMore; nothing leads on",
+                "pages": "page_size entries, page and totalPages; nothing leads on",
+                "cut": "page_size entries; only total shows that there are more",
             },
         ),
         Switch("page_size", 100, "entries in a page"),
@@ -179,10 +228,20 @@ SWITCHES: dict[str, Switch] = {
             "slug in a POST",
             {
                 "off": "taken as it is; refused unless it is lower-case letters, digits and hyphens",
+                "lower": "stripped and turned into lower case",
                 "normalise": "turned into lower-case letters, digits and hyphens",
                 "suffix": "normalised, with four more characters at the end",
             },
         ),
+        Switch("taken_slug", "refused", "slug that another instance has", {"refused": "409", "taken": "used again"}),
+        Switch(
+            "stored_names",
+            "as_sent",
+            "name of an instance",
+            {"as_sent": "kept as sent", "trimmed": "stripped", "normalised": "stripped and composed (Unicode NFC)"},
+        ),
+        Switch("list_lag", 0, "lists show what was there so many steps before each write"),
+        Switch("get_lag", 0, "so many reads by id after a 202 are answered 404"),
         Switch("create_fails", 0, "so many of the next creations end in failed, with a statusMessage"),
         Switch(
             "restart_visible",
@@ -194,7 +253,11 @@ SWITCHES: dict[str, Switch] = {
                 "status_only": "no count",
             },
         ),
-        Switch("busy_conflict", False, "a write to an instance that is on its way is answered 409 (else it is queued)"),
+        Switch(
+            "busy_conflict",
+            False,
+            "a write to an instance with an operation in progress is answered 409 (else it is queued)",
+        ),
         Switch(
             "score",
             "present",
@@ -217,7 +280,7 @@ SWITCHES: dict[str, Switch] = {
 
 
 class Settings:
-    """The switches' values now. `version` changes with every change, so that encoded answers can be kept until then."""
+    """The current values of the switches. `version` changes with every change, so that encoded answers can be kept until then."""
 
     def __init__(self, start: Mapping[str, object] | None = None) -> None:
         self._start = dict(start or {})
@@ -225,12 +288,12 @@ class Settings:
         self.reset()
 
     def reset(self) -> None:
-        """Back to the values given at the start."""
+        """Return to the values given at the start."""
         self._values = {name: switch.default for name, switch in SWITCHES.items()}
         self.change(self._start)
 
     def change(self, given: Mapping[str, object]) -> None:
-        """Set some switches, all or none; ValueError names an unknown switch or a value it can't have."""
+        """Set some switches, all or none; ValueError names an unknown switch or a value it cannot have."""
         changed = {}
         for name, value in given.items():
             if name not in SWITCHES:

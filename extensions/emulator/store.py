@@ -5,15 +5,16 @@
 from __future__ import annotations
 
 import re
-import time
+import unicodedata
 import uuid
-from collections.abc import Iterable
-from dataclasses import asdict
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from . import life
+from .clock import Clock
 from .errors import ApiError
-from .life import Instance, Step
+from .life import Instance, Past, Step
 from .settings import Settings
 
 NAMESPACE = uuid.UUID("6f0c1c52-5d0b-4a3e-9a54-0c0e00000000")
@@ -23,11 +24,20 @@ HIDDEN = ("projectId", "environmentType", "branch")
 MEBIBYTE = 1024 * 1024
 
 
+@dataclass
+class Late:
+    """Work that was answered before it was done."""
+
+    at: float
+    work: Callable[[], object]
+
+
 class Store:
     """Instances in the order of their creation. `version` moves with every change that a list could show."""
 
-    def __init__(self, organizations: Iterable[str], servers: int, settings: Settings) -> None:
+    def __init__(self, organizations: Iterable[str], servers: int, settings: Settings, clock: Clock) -> None:
         self._settings = settings
+        self.clock = clock
         self.version = 0
         self.servers: dict[str, list[dict[str, str]]] = {
             organization: [
@@ -40,26 +50,62 @@ class Store:
         self._slugs: dict[tuple[str, str], Instance] = {}
         self._next_port: dict[str, int] = {}
         self._moving: dict[str, Instance] = {}
+        self._late: list[Late] = []
 
     def advance(self) -> float:
-        """Let everything happen that is due by now; return the monotonic time that now is."""
-        now = time.monotonic()
+        """Let everything happen that is due by now; return the time that now is."""
+        now = self.clock.now()
+        due = [late for late in self._late if late.at <= now]
+        self._late = [late for late in self._late if late.at > now]
+        for late in due:
+            late.work()
         for instance in list(self._moving.values()):
             if life.advance(instance, now):
                 self.version += 1
             if not instance.steps:
                 del self._moving[instance.id]
-            if instance.gone_at is not None:
-                self._slugs.pop((instance.organization, instance.fields["slug"]), None)
+            slug = (instance.organization, instance.fields["slug"])
+            if instance.gone_at is not None and self._slugs.get(slug) is instance:
+                del self._slugs[slug]
+        return now
+
+    def hasten(self, steps: float = 1, instances: Iterable[Instance] | None = None) -> None:
+        """Bring what is in progress, on all instances or on some, so many steps forward."""
+        seconds = steps * self._settings.number("step_time")
+        for instance in self._instances.values() if instances is None else instances:
+            life.hasten(instance, self.clock.now(), seconds)
+        self.advance()
+
+    def later(self, steps: float, work: Callable[[], object]) -> None:
+        """Do this work so many steps from now."""
+        self._late.append(Late(self.clock.now() + steps * self._settings.number("step_time"), work))
+
+    def hasten_late(self, steps: float = 1) -> None:
+        """Bring work that was answered before it was done so many steps forward."""
+        for late in self._late:
+            late.at -= steps * self._settings.number("step_time")
+        self.advance()
+
+    def begin(self, instance: Instance, new: bool = False, accepted: bool = True) -> float:
+        """Return the time at which an operation on the instance begins.
+
+        Lists that lag go on showing what was there before. `accepted`: the answer is 202, and reads by id may lag.
+        """
+        now = self.advance()
+        lag = self._settings.number("list_lag") * self._settings.number("step_time")
+        if lag:
+            life.remember(instance, now + lag, new)
+        if accepted:
+            instance.unseen = int(self._settings.number("get_lag"))
         return now
 
     def touched(self, instance: Instance) -> None:
-        """To be told after an operation: forget forced fields, and watch what is coming."""
+        """Take note of an operation: drop forced fields, and watch what is coming."""
         instance.forced = {}
         self.noticed(instance)
 
     def noticed(self, instance: Instance) -> None:
-        """To be told when something about the instance changed."""
+        """Take note that something about the instance changed."""
         instance.encoded.clear()
         self.version += 1
         if instance.steps:
@@ -78,7 +124,7 @@ class Store:
 
     def create(self, organization: str, body: dict[str, Any]) -> Instance:
         """Make the instance that a POST asks for; ApiError 409 or 422 says why there is none."""
-        name = body.get("name")
+        name = self.stored_name(body.get("name"))
         if not name:
             raise ApiError(422, "name is required")
         server_id = body.get("serverId")
@@ -89,7 +135,7 @@ class Store:
         instance = Instance(organization, fields, {key: body[key] for key in HIDDEN if body.get(key)})
         self.add(instance)
         fails = self._settings.take_one("create_fails")
-        life.create(instance, time.monotonic(), self._settings.number("step_time"), fails)
+        life.create(instance, self.begin(instance, new=True), self._settings.number("step_time"), fails)
         self.touched(instance)
         return instance
 
@@ -120,16 +166,24 @@ class Store:
             base = slugify(name) or "instance"
             free = (base if n == 1 else f"{base}-{n}" for n in range(1, 1_000_000))
             return next(s for s in free if s not in RESERVED_SLUGS and not self.slug_taken(organization, s))
-        slug = wanted if rewrite == "off" else slugify(wanted)
+        slug = {"off": wanted, "lower": wanted.strip().lower()}.get(rewrite, slugify(wanted))
         if rewrite == "suffix":
             slug = f"{slug}-{uuid.uuid4().hex[:4]}"
         if not slug or slug != slugify(slug):
             raise ApiError(422, f"slug {wanted!r} is not made of lower-case letters, digits and single hyphens")
         if slug in RESERVED_SLUGS:
             raise ApiError(422, f"slug {slug!r} is reserved")
-        if self.slug_taken(organization, slug):
+        if self.slug_taken(organization, slug) and self._settings.word("taken_slug") == "refused":
             raise ApiError(409, f"slug {slug!r} is taken")
         return slug
+
+    def stored_name(self, name: str | None) -> str:
+        """Return a name as it is stored."""
+        mode = self._settings.word("stored_names")
+        name = name or ""
+        if mode == "as_sent":
+            return name
+        return unicodedata.normalize("NFC", name.strip()) if mode == "normalised" else name.strip()
 
     def _fields(self, organization: str, server: str, name: str, slug: str, body: dict[str, Any]) -> dict[str, Any]:
         http, longpolling = self.ports(server)
@@ -151,7 +205,7 @@ class Store:
 
     def dump(self) -> dict[str, Any]:
         """Return everything as JSON data; moments become seconds from now."""
-        now = time.monotonic()
+        now = self.clock.now()
         return {
             "servers": self.servers,
             "instances": [
@@ -162,6 +216,8 @@ class Store:
                     "forced": i.forced,
                     "steps": [{**asdict(step), "at": step.at - now} for step in i.steps],
                     "gone_at": None if i.gone_at is None else i.gone_at - now,
+                    "past": [{**asdict(past), "until": past.until - now} for past in i.past],
+                    "unseen": i.unseen,
                 }
                 for i in self._instances.values()
             ],
@@ -169,13 +225,14 @@ class Store:
 
     def load(self, data: dict[str, Any]) -> None:
         """Take over what `dump` returned, in place of everything that is there."""
-        now = time.monotonic()
+        now = self.clock.now()
         self.servers.update(data["servers"])
         self._instances, self._slugs, self._next_port, self._moving = {}, {}, {}, {}
         for entry in data["instances"]:
             steps = [Step(**{**step, "at": now + step["at"]}) for step in entry.pop("steps")]
+            past = [Past(now + p["until"], p["fields"]) for p in entry.pop("past", ())]
             gone = entry.pop("gone_at")
-            self.add(Instance(**entry, steps=steps, gone_at=None if gone is None else now + gone))
+            self.add(Instance(**entry, steps=steps, past=past, gone_at=None if gone is None else now + gone))
 
 
 def slugify(text: str) -> str:

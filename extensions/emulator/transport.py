@@ -1,12 +1,13 @@
 # SPDX-FileCopyrightText: oCore collection contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Answers that are no answers: connections closed, reset or cut off half-way, as a network does it."""
+"""Answers that a network spoils: connections closed, reset or cut off half-way, bytes that drip."""
 
 from __future__ import annotations
 
 import asyncio
 import socket
 import struct
+from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
 from starlette.responses import Response
@@ -35,7 +36,14 @@ class Protocol(H11Protocol):
         super().connection_lost(exc)
 
 
+HANG_UP = "emulator.hang_up"
+"""Extension of an ASGI scope: called in place of the transport, by a test that has none."""
+
+
 async def _hang_up(scope: Scope, receive: Receive, reset: bool = False) -> None:
+    if HANG_UP in scope.get("extensions", {}):
+        scope["extensions"][HANG_UP](reset)
+        return
     transport = _transports[cast("tuple[str, int]", tuple(scope["client"]))]
     if reset:
         # Lingering for no time makes the kernel send RST, where a plain close sends FIN.
@@ -71,4 +79,39 @@ class CutOff(Response):
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
         half = bytes(self.body[: len(self.body) // 2])
         await send({"type": "http.response.body", "body": half, "more_body": True})
+        await _hang_up(scope, receive)
+
+
+class Drip(Response):
+    """Send the status line and headers, or the body, of `response` byte by byte, with a pause after each."""
+
+    def __init__(
+        self, response: Response, seconds: float, part: str, pause: Callable[[float], Awaitable[None]]
+    ) -> None:
+        super().__init__(response.body, response.status_code, dict(response.headers))
+        self._seconds = seconds
+        self._part = part
+        self._pause = pause
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._part == "headers" and HANG_UP not in scope.get("extensions", {}):
+            await self._drip_headers(scope, receive)
+            return
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        for byte in bytes(self.body):
+            await send({"type": "http.response.body", "body": bytes([byte]), "more_body": True})
+            await self._pause(self._seconds)
+        await send({"type": "http.response.body", "body": b""})
+
+    async def _drip_headers(self, scope: Scope, receive: Receive) -> None:
+        # The server below writes headers in one piece: these go to the connection directly, which is closed afterwards.
+        transport = _transports[cast("tuple[str, int]", tuple(scope["client"]))]
+        lines = [b"%s: %s" % header for header in (*self.raw_headers, (b"connection", b"close"))]
+        head = b"\r\n".join([b"HTTP/1.1 %d Dripping" % self.status_code, *lines, b"", b""])
+        for byte in head:
+            if transport.is_closing():
+                break
+            transport.write(bytes([byte]))
+            await self._pause(self._seconds)
+        transport.write(bytes(self.body))
         await _hang_up(scope, receive)

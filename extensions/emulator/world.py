@@ -4,13 +4,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import os
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from pathlib import Path
 
 from .auth import Auth
+from .clock import Clock
 from .faults import Faults
 from .requestlog import RequestLog
 from .seed import seed
@@ -20,7 +23,10 @@ from .wire import Wire
 
 
 class World:
-    """The state behind the API and the admin surface."""
+    """The state behind the API and the admin surface.
+
+    `now` and `pause` are replaced by tests that hold a clock of their own.
+    """
 
     def __init__(
         self,
@@ -31,7 +37,11 @@ class World:
         switches: Mapping[str, object] | None = None,
         state: Path | None = None,
         log: Path | None = None,
+        now: Callable[[], float] = time.monotonic,
+        pause: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
+        self._now = now
+        self._pause = pause
         self.auth = auth or Auth()
         self.organizations = list(organizations)
         self.settings = Settings(switches)
@@ -50,20 +60,25 @@ class World:
         self.save()
 
     def _fill(self) -> None:
-        self.store = Store(self.organizations, self._servers, self.settings)
-        self.wire = Wire(self.settings, self.store)
+        self.store = Store(self.organizations, self._servers, self.settings, Clock(self.settings, self._now))
+        self.wire = Wire(self.settings, self.store, self.auth.key)
         seed(self.store, self.organizations[0], self._seeded)
 
     def reset(self) -> None:
-        """Back to the seeded instances, the switches given at the start, no faults and an empty log."""
+        """Return to the seeded instances, the switches given at the start, no faults and an empty log."""
         self.settings.reset()
         self.faults.clear()
         self.log.clear()
         self._fill()
         self._saved_version = -1
 
+    async def pause(self, seconds: float) -> None:
+        """Let so many seconds pass before an answer."""
+        if seconds:
+            await self._pause(seconds)
+
     def save(self) -> None:
-        """Write the state file, if there is one and something changed; it is whole at every moment."""
+        """Write the state file, if there is one and something changed; it is complete at every moment."""
         if not self._state:
             return
         self.store.advance()

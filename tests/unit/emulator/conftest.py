@@ -18,7 +18,7 @@ from emulator_client import Client
 
 @pytest.fixture(scope="session")
 def process() -> Iterator[Emulator]:
-    with Emulator("--seed", "5", step_time=0.02) as running:
+    with Emulator("--seed", "5", step_by="call") as running:
         yield running
 
 

@@ -167,8 +167,7 @@ def test_an_action_other_than_the_three_is_refused(api: Client) -> None:
     assert (answer.status_code, "start, stop or restart" in answer.text) == (422, True)
 
 
-def test_what_is_being_removed_takes_no_change(api: Client, emulator: Emulator) -> None:
-    emulator.set(step_time=1000)
+def test_what_is_being_removed_takes_no_change(api: Client) -> None:
     instance = api.list()["instances"][0]["id"]
     assert api("DELETE", f"/instances/{instance}").status_code == 202
     assert api.get(instance)["status"] == "removing"

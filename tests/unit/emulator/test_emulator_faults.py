@@ -185,3 +185,114 @@ def test_a_fault_that_is_none_is_refused(emulator: Emulator, wrong: dict[str, An
     with pytest.raises(RuntimeError, match=next(reversed(wrong.values())) if "kind" in wrong else next(iter(wrong))):
         emulator.fault(**{"kind": "slow", **wrong})
     assert emulator.faults() == []
+
+
+@pytest.mark.parametrize("status", [504, 0])
+def test_late_work_is_done_steps_after_its_answer(api: Client, emulator: Emulator, status: int) -> None:
+    emulator.fault("late", "create", status=status, steps=3)
+    if status:
+        assert api("POST", "/instances", shop(emulator)).status_code == 504
+    else:
+        with pytest.raises(requests.ConnectionError):
+            api("POST", "/instances", shop(emulator))
+    emulator.advance(2)
+    assert created(emulator) == 0
+    emulator.advance()
+    assert created(emulator) == 1
+
+
+def test_late_work_may_be_done_twice(api: Client, emulator: Emulator) -> None:
+    emulator.fault("late", "create", times=2)
+    api("POST", "/instances", shop(emulator))
+    emulator.advance(2)
+    assert created(emulator) == 2
+
+
+def test_late_work_comes_by_requests(api: Client, emulator: Emulator) -> None:
+    emulator.set(step_by="requests")
+    emulator.fault("late", "create", steps=3)
+    api("POST", "/instances", shop(emulator))
+    assert [api.list()["total"] for _read in range(4)] == [5, 5, 6, 6]
+
+
+@pytest.mark.parametrize("text", ["", "null", "[]", "{}", "NaN", "[" * 5000, "9" * 5000])
+def test_answer_is_whatever_it_is_told_to_be(api: Client, emulator: Emulator, text: str) -> None:
+    instance = emulator.instances()[0]["id"]
+    emulator.fault("answer", "update", text=text, status=200 if text else 204)
+    answer = api("PUT", f"/instances/{instance}", {"name": "New"})
+    assert (answer.status_code, answer.text) == (200 if text else 204, text)
+    assert emulator.instances()[0]["name"] == "New"
+
+
+@pytest.mark.parametrize(("when", "done"), [("before", 0), ("after", 1)])
+def test_login_page_is_no_answer_of_the_api(api: Client, emulator: Emulator, when: str, done: int) -> None:
+    emulator.fault("login_page", "create", when=when)
+    answer = api("POST", "/instances", shop(emulator))
+    assert (answer.status_code, answer.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
+    assert "<title>Sign in" in answer.text
+    assert created(emulator) == done
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT"])
+def test_other_record_answers_with_another_instance(api: Client, emulator: Emulator, method: str) -> None:
+    first, second = (instance["id"] for instance in emulator.instances()[:2])
+    emulator.fault("other_record")
+    assert api(method, f"/instances/{first}", {}).json()["id"] == second
+
+
+@pytest.mark.parametrize(("when", "seen"), [("before", True), ("after", False)])
+def test_meanwhile_someone_else_writes(api: Client, emulator: Emulator, when: str, seen: bool) -> None:
+    instance = emulator.instances()[0]
+    emulator.fault("meanwhile", "get", when=when, fields={"envVars": {"FOREIGN": "1"}, "addonsPath": "/theirs"})
+    read = api.get(instance["id"])
+    assert ("FOREIGN" in read["envVars"], read["addonsPath"] == "/theirs") == (seen, seen)
+    assert emulator.instances()[0]["envVars"] == {**instance["envVars"], "FOREIGN": "1"}
+
+
+@pytest.mark.parametrize("part", ["headers", "body"])
+def test_drip_outlasts_every_timeout_between_two_bytes(api: Client, emulator: Emulator, part: str) -> None:
+    emulator.fault("drip", "get", part=part, seconds=0.001)
+    instance = emulator.instances()[0]["id"]
+    answer = api("GET", f"/instances/{instance}")
+    assert (answer.status_code, answer.json()["id"]) == (200, instance)
+
+
+def test_drip_ends_when_the_client_goes_away(api: Client, emulator: Emulator) -> None:
+    emulator.fault("drip", "get", part="headers", seconds=1000)
+    with pytest.raises(requests.exceptions.ReadTimeout):
+        api("GET", f"/instances/{emulator.instances()[0]['id']}", timeout=0.3)
+    assert api("GET", "/instances").status_code == 200
+
+
+def test_fault_may_hit_one_instance_only(api: Client, emulator: Emulator) -> None:
+    first, second = (instance["id"] for instance in emulator.instances()[:2])
+    emulator.fault("error_before", "health", instance=second, count=None, status=403)
+    assert [api("GET", f"/instances/{one}/health").status_code for one in (first, second, first, second)] == [
+        200,
+        403,
+        200,
+        403,
+    ]
+    assert api("GET", f"/instances/{second}").status_code == 200
+
+
+def test_redirect_may_be_malformed(api: Client, emulator: Emulator) -> None:
+    emulator.fault("redirect", location="http://[malformed")
+    # requests refuses to read such an answer.
+    with pytest.raises(ValueError, match="Invalid IPv6 URL"):
+        api("GET", "/instances")
+
+
+@pytest.mark.parametrize("identity", ["..", "", True, {}, None, "\u0000"])
+def test_forced_record_may_have_an_id_that_cannot_be_used(api: Client, emulator: Emulator, identity: Any) -> None:
+    emulator.force(emulator.instances()[0]["id"], id=identity)
+    assert api.list()["instances"][0]["id"] == identity
+
+
+@pytest.mark.parametrize("text", ["NaN", "Infinity", "1e999", "9" * 4000, "[" * 900 + "]" * 900])
+def test_forced_record_may_hold_what_no_field_should(api: Client, emulator: Emulator, text: str) -> None:
+    instance = emulator.instances()[0]["id"]
+    url = f"{emulator.url}/_emulator/instances/{instance}"
+    assert requests.patch(url, data=f'{{"workers": {text}}}', timeout=30).status_code == 204
+    shown = api("GET", f"/instances/{instance}").text
+    assert f'"workers":{"Infinity" if text == "1e999" else text}' in shown

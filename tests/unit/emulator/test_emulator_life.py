@@ -127,7 +127,7 @@ def test_removing_twice_does_not_start_again() -> None:
 
 def test_a_put_may_restart_for_a_step() -> None:
     one = instance()
-    life.settle(one, 100.0, 1.0)
+    life.restart_briefly(one, 100.0, 1.0)
     assert seen(one, 100.0, 100.9, 101.0) == ["restarting", "restarting", "running"]
 
 

@@ -171,13 +171,12 @@ def test_a_large_organization_is_varied_and_consistent() -> None:
 
 def test_state_outlives_the_process_and_goes_on_where_it_was(tmp_path: Path) -> None:
     state = tmp_path / "state.json"
-    with Emulator("--state", str(state), "--seed", "2", step_time=1000) as emulator:
-        made = Client(emulator).create("Kept", envVars={"A": "1"})
+    with Emulator("--state", str(state), "--seed", "2", step_by="call") as emulator:
         gone = emulator.instances()[0]["id"]
-        emulator.set(step_time=0)
         Client(emulator).delete(gone)
+        made = Client(emulator).create("Kept", envVars={"A": "1"})
         before = emulator.instances()
-    with Emulator("--state", str(state), "--seed", "2") as emulator:
+    with Emulator("--state", str(state), "--seed", "2", step_by="call") as emulator:
         assert emulator.instances() == before
         assert emulator.instance("kept")["busy"]
         assert Client(emulator).get(made["id"])["status"] == "creating"
@@ -241,12 +240,12 @@ def test_reset_brings_back_the_start(api: Client, emulator: Emulator) -> None:
     before = emulator.instances()
     api.create()
     api.delete(before[0]["id"])
-    emulator.set(deleted="word", step_time=9)
+    emulator.set(deleted="word", step_time=9, step_by="time")
     emulator.fault("reset", count=None)
     emulator.reset()
     assert emulator.instances() == before
     assert emulator.settings()["deleted"] == "404"
-    assert emulator.settings()["step_time"] == 0.02
+    assert (emulator.settings()["step_time"], emulator.settings()["step_by"]) == (1, "call")
     assert (emulator.faults(), emulator.log()) == ([], [])
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from emulator.process import Emulator
-from emulator_client import Client, answered, until
+from emulator_client import Client, answered
 
 STATES = ["creating", "running", "stopping", "stopped", "starting", "restarting", "failed", "removing"]
 
@@ -61,8 +61,7 @@ def test_status_case(api: Client, emulator: Emulator, case: str, word: str) -> N
 def test_deleted(api: Client, emulator: Emulator, mode: str, got: int, listed: bool) -> None:
     gone = emulator.instances()[0]["id"]
     api.delete(gone)
-    # Moments are counted in steps of the time that is set when somebody looks.
-    emulator.set(deleted=mode, step_time=1000)
+    emulator.set(deleted=mode)
     answer = api("GET", f"/instances/{gone}")
     assert answer.status_code == got
     assert got == 404 or answer.json()["status"] == "deleted"
@@ -77,7 +76,11 @@ def test_deleted_instances_leave_the_list_after_a_while(api: Client, emulator: E
     emulator.set(deleted="listed_for_a_while")
     gone = emulator.instances()[0]["id"]
     api.delete(gone)
-    until(lambda: api.list()["total"] == 4)
+    totals = []
+    for _step in range(4):
+        totals.append(api.list()["total"])
+        emulator.advance()
+    assert totals == [5, 5, 5, 4]
     assert api("GET", f"/instances/{gone}").status_code == 404
 
 
@@ -122,7 +125,7 @@ def test_put_missing(api: Client, emulator: Emulator, mode: str, left: tuple[obj
 
 @pytest.mark.parametrize(("mode", "word"), [("keep", "running"), ("restarting", "restarting")])
 def test_put_status(api: Client, emulator: Emulator, mode: str, word: str) -> None:
-    emulator.set(put_status=mode, step_time=1000)
+    emulator.set(put_status=mode)
     instance = emulator.instances()[0]
     assert api.put(instance["id"], name="New")["status"] == word
 
@@ -158,7 +161,7 @@ NOTHING = object()
 def test_nulls(
     api: Client, emulator: Emulator, mode: str, text: Any, number: Any, mapping: Any, zero: Any, flag: Any
 ) -> None:
-    emulator.set(nulls=mode, step_time=1000)
+    emulator.set(nulls=mode)
     made = api.create()
     shown = [
         made.get(name, NOTHING)
@@ -169,7 +172,7 @@ def test_nulls(
 
 
 def test_nulls_mixed(api: Client, emulator: Emulator) -> None:
-    emulator.set(nulls="mixed", step_time=1000)
+    emulator.set(nulls="mixed")
     made = api.create()
     empty = [
         "addonsPath",
@@ -294,7 +297,7 @@ def test_restart_visible(api: Client, emulator: Emulator, mode: str, count: int)
 
 
 def test_busy_conflict(api: Client, emulator: Emulator) -> None:
-    emulator.set(busy_conflict=True, step_time=1000)
+    emulator.set(busy_conflict=True)
     made = api.create()["id"]
     answers = [
         api("PUT", f"/instances/{made}", {"name": "x"}),
@@ -328,8 +331,7 @@ def test_score(
         assert (factors and [factor["weight"] for factor in factors]) == weights
 
 
-def test_an_instance_that_has_not_run_yet_has_no_score(api: Client, emulator: Emulator) -> None:
-    emulator.set(step_time=1000)
+def test_an_instance_that_has_not_run_yet_has_no_score(api: Client) -> None:
     assert api("GET", f"/instances/{api.create()['id']}/health-score").status_code == 404
 
 
@@ -347,12 +349,12 @@ def test_unknown_org(api: Client, emulator: Emulator, status: str) -> None:
 
 
 def test_latency_and_step_time_can_be_changed_while_it_runs(api: Client, emulator: Emulator) -> None:
-    emulator.set(step_time=1000)
+    emulator.set(step_time=1000, step_by="time")
     made = api.create()["id"]
     assert emulator.instance("shop")["busy"]
     emulator.set(step_time=0, latency=0.2)
     answer = api("GET", f"/instances/{made}")
-    # Not a measurement: the answer can't come earlier than it was told to.
+    # Not a measurement: the answer cannot come earlier than that.
     assert answer.elapsed.total_seconds() >= 0.2
 
 
@@ -374,3 +376,141 @@ def test_a_switch_or_value_that_is_none_is_refused_and_changes_nothing(
     with pytest.raises(RuntimeError, match=next(iter(wrong))):
         emulator.set(list_key="data", **wrong)
     assert emulator.settings() == before
+
+
+@pytest.mark.parametrize(
+    ("mode", "stored"),
+    [("as_sent", " Cafe\u0301 "), ("trimmed", "Cafe\u0301"), ("normalised", "Caf\u00e9")],
+)
+def test_stored_names(api: Client, emulator: Emulator, mode: str, stored: str) -> None:
+    emulator.set(stored_names=mode)
+    made = api.create(" Cafe\u0301 ")
+    assert made["name"] == stored
+    assert api.put(made["id"], name=" Cafe\u0301 ")["name"] == stored
+
+
+def test_slug_rewrite_lower(api: Client, emulator: Emulator) -> None:
+    emulator.set(slug_rewrite="lower")
+    assert api.create(slug=" My-Shop ")["slug"] == "my-shop"
+
+
+def test_taken_slug(api: Client, emulator: Emulator) -> None:
+    body = {"name": "Shop", "slug": "shop", "serverId": emulator.server_ids()[0]}
+    first = answered(api("POST", "/instances", body), 202)
+    assert api("POST", "/instances", body).status_code == 409
+    emulator.set(taken_slug="taken")
+    second = answered(api("POST", "/instances", body), 202)
+    assert (first["slug"], second["slug"]) == ("shop", "shop")
+    api.delete(first["id"])
+    emulator.set(taken_slug="refused")
+    assert api("POST", "/instances", body).status_code == 409
+
+
+def test_list_lag(api: Client, emulator: Emulator) -> None:
+    emulator.set(list_lag=3)
+    made = api.create(envVars={"A": "1"})["id"]
+    known = emulator.instances()[0]["id"]
+    api.put(known, envVars={"NEW": "1"})
+    assert api.get(made)["id"] == made
+    for _step in range(3):
+        listed = {entry["id"]: entry for entry in api.list()["instances"]}
+        assert made not in listed
+        assert "NEW" not in listed[known]["envVars"]
+        emulator.advance()
+    listed = {entry["id"]: entry for entry in api.list()["instances"]}
+    assert listed[made]["envVars"] == {"A": "1"}
+    assert listed[known]["envVars"] == {"NEW": "1"}
+
+
+def test_list_lag_shows_what_is_gone(api: Client, emulator: Emulator) -> None:
+    emulator.set(list_lag=4)
+    gone = emulator.instances()[0]["id"]
+    api.delete(gone)
+    assert api.list()["instances"][0]["status"] == "running"
+    assert api("GET", f"/instances/{gone}").status_code == 404
+    emulator.advance(2)
+    assert gone not in [entry["id"] for entry in api.list()["instances"]]
+
+
+def test_get_lag(api: Client, emulator: Emulator) -> None:
+    emulator.set(get_lag=2)
+    made = api.create()["id"]
+    assert [api("GET", f"/instances/{made}").status_code for _read in range(3)] == [404, 404, 200]
+    assert api("GET", f"/instances/{made}/health").status_code == 200
+    api.control(made, "stop")
+    assert [api("GET", f"/instances/{made}").status_code for _read in range(3)] == [404, 404, 200]
+
+
+@pytest.mark.parametrize(("mode", "mask"), [("dots", "\u2022" * 8), ("crosses", "xxxxxxx"), ("tail", "********ue")])
+def test_env_values_other_masks(api: Client, emulator: Emulator, mode: str, mask: str) -> None:
+    emulator.set(env_values=mode)
+    assert api.create(envVars={"A": "a value"})["envVars"] == {"A": mask}
+
+
+@pytest.mark.parametrize(
+    ("mode", "text"),
+    [
+        ("off", None),
+        ("plain", """a<b>&"c" 'd'"""),
+        ("python", """'a<b>&"c" \\'d\\''"""),
+        ("json", r'"a<b>&\"c\" ' + "'d'" + '"'),
+        ("go", r'"a\u003cb\u003e\u0026\"c\" ' + "'d'" + '"'),
+        ("html", "a&lt;b&gt;&amp;&quot;c&quot; &#x27;d&#x27;"),
+        ("html_numbers", "a&#60;b&#62;&#38;&#34;c&#34;&#32;&#39;d&#39;"),
+        ("percent", "a%3Cb%3E%26%22c%22%20%27d%27"),
+        ("percent_lower", "a%3cb%3e%26%22c%22%20%27d%27"),
+        ("percent_all", "%61%3C%62%3E%26%22%63%22%20%27%64%27"),
+        ("base64", "YTxiPiYiYyIgJ2Qn"),
+    ],
+)
+def test_echo(api: Client, emulator: Emulator, mode: str, text: str | None) -> None:
+    emulator.set(echo=mode)
+    value = """a<b>&"c" 'd'"""
+    made = api.create(envVars={"A": value})
+    said = made["statusMessage"]
+    refused = api("POST", "/instances", {"name": "x", "envVars": {"A": value}}).json()["message"]
+    if text is None:
+        assert (said, refused) == ("Pulling image", "serverId is required")
+    else:
+        assert said.endswith(f"; {text}")
+        assert refused.endswith(f"; {text}")
+        assert api.get(made["id"])["statusMessage"] == said
+
+
+def test_echo_quotes_the_key(api: Client, emulator: Emulator) -> None:
+    emulator.set(echo="plain")
+    assert emulator.token in api.create()["statusMessage"]
+
+
+def test_json_escapes(api: Client, emulator: Emulator) -> None:
+    made = api.create("<Caf\u00e9 & Co>")
+    raw = api("GET", f"/instances/{made['id']}").content
+    assert b"<Caf\\u00e9 & Co>" in raw
+    emulator.set(json_escapes="go")
+    go = api("GET", f"/instances/{made['id']}")
+    assert b"\\u003cCaf\xc3\xa9 \\u0026 Co\\u003e" in go.content
+    assert go.json()["name"] == "<Caf\u00e9 & Co>"
+
+
+@pytest.mark.parametrize(
+    ("mode", "tail"),
+    [
+        ("more", {"has_more": True}),
+        ("camel_more", {"hasMore": True}),
+        ("pages", {"page": 1, "totalPages": 3}),
+        ("cut", {}),
+    ],
+)
+def test_paging_that_leads_nowhere(api: Client, emulator: Emulator, mode: str, tail: dict[str, Any]) -> None:
+    emulator.set(paging=mode, page_size=2, total="text")
+    page = api.list()
+    assert len(page.pop("instances")) == 2
+    assert page == {**tail, "total": "5"}
+
+
+def test_paging_in_camel_case(api: Client, emulator: Emulator) -> None:
+    emulator.set(paging="camel", page_size=3)
+    page = api.list()
+    assert (page["hasMore"], len(page["instances"])) == (True, 3)
+    last = api.list(f"?cursor={page['nextCursor']}")
+    assert (last["hasMore"], last["nextCursor"], len(last["instances"])) == (False, None, 2)
