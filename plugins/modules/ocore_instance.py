@@ -166,7 +166,7 @@ EXAMPLES = r"""
 RETURN = r"""
 instance:
   description:
-    - The instance after the task, or null if it does not exist any more.
+    - The instance after the task, or null if it does not exist or the task failed before it was read.
     - In check mode, the instance as it would be. Fields that only oCore can fill in are null.
   returned: always
   type: dict
@@ -417,7 +417,7 @@ diff:
   description:
     - Fields that differ, before and after. Values of environment variables are shown as V(********), changed ones as
       V(******** (changed\)), unless O(reveal_env_vars=true).
-  returned: always
+  returned: when the changes could be planned
   type: dict
   sample: {"before": {"name": "Shop"}, "after": {"name": "Shop production"}}
 error:

@@ -72,8 +72,8 @@ EXAMPLES = r"""
 
 RETURN = r"""
 instance:
-  description: The instance as last read from oCore.
-  returned: when it exists
+  description: The instance as last read from oCore, or null if the task failed before it was read.
+  returned: always
   type: dict
   contains:
     id:
@@ -317,7 +317,7 @@ actions:
   sample: [restart]
 diff:
   description: Status of the instance before and after.
-  returned: always
+  returned: when the action could be planned
   type: dict
   sample: {"before": {"status": "stopped"}, "after": {"status": "running"}}
 error:
