@@ -17,7 +17,7 @@ options:
   wait_timeout:
     description:
       - Time limit for the whole task in seconds, including requests, retries, and the pauses that oCore asks for.
-      - When it is over the task fails. Nothing is undone; run the task again to continue waiting.
+      - When it is over, the task fails. Nothing is undone; run the task again to continue waiting.
       - The limit also applies with O(wait=false).
     type: int
     default: 600

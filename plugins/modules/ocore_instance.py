@@ -11,7 +11,8 @@ module: ocore_instance
 short_description: Create, change, and remove Odoo instances of oCore
 version_added: 0.1.0
 description:
-  - Ensures that an Odoo instance on one of your servers matches its declaration, and waits until it runs.
+  - Ensures that an Odoo instance on one of your servers matches its declaration. The module waits until a new instance runs,
+    and until a removed one is gone.
   - Instances are identified by O(id), else O(slug), else O(name), across the whole organization. Instances that are being
     removed are ignored.
 author:
