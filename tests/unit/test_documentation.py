@@ -252,7 +252,16 @@ def test_messages_in_the_troubleshooting_guide_exist(message: str, messages: str
 PLAYBOOK_GUIDE = ROOT / "docs/docsite/rst/guide_playbooks.rst"
 PREFIXES = {"provision_host": ("provision", "certbot", "odoo_host")}
 #: Results of tasks, and variables that a playbook computes, by the end of their names.
-COMPUTED = ("_env", "_result", "_info", "_setup_inputs", "_setup_survey", "_setup_machine", "_setup_files", "_setup_templates")
+COMPUTED = (
+    "_env",
+    "_result",
+    "_info",
+    "_setup_inputs",
+    "_setup_survey",
+    "_setup_machine",
+    "_setup_files",
+    "_setup_templates",
+)
 
 
 def playbook_section(name: str) -> str:
