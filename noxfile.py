@@ -203,9 +203,13 @@ def contract(session: nox.Session) -> None:
 @nox.session
 def render(session: nox.Session) -> None:
     """Render the nginx configuration for every combination and parse it."""
-    session.install("pytest", "ansible-core>=2.19", "-r", "tests/render/requirements.txt")
+    session.install("pytest", "ansible-core>=2.19", "-r", "tests/end_to_end/render/requirements.txt")
     session.run(
-        "pytest", "-q", "tests/render", *session.posargs, env={"ANSIBLE_COLLECTIONS_PATH": str(collections_dir())}
+        "pytest",
+        "-q",
+        "tests/end_to_end/render",
+        *session.posargs,
+        env={"ANSIBLE_COLLECTIONS_PATH": str(collections_dir())},
     )
 
 
@@ -216,11 +220,11 @@ def examples(session: nox.Session) -> None:
         "ansible-core>=2.19",
         *RUNTIME,
         "-r",
-        "tests/examples/requirements.txt",
+        "tests/end_to_end/examples/requirements.txt",
         "-r",
         "extensions/emulator/requirements.txt",
     )
-    session.run("pytest", "-q", "-n", "auto", "tests/examples", *session.posargs)
+    session.run("pytest", "-q", "-n", "auto", "tests/end_to_end/examples", *session.posargs)
 
 
 @nox.session
@@ -230,12 +234,16 @@ def report(session: nox.Session) -> None:
         "ansible-core>=2.19",
         *RUNTIME,
         "-r",
-        "tests/report/requirements.txt",
+        "tests/end_to_end/report/requirements.txt",
         "-r",
         "extensions/emulator/requirements.txt",
     )
     session.run(
-        "pytest", "-q", "tests/report", *session.posargs, env={"ANSIBLE_COLLECTIONS_PATH": str(collections_dir())}
+        "pytest",
+        "-q",
+        "tests/end_to_end/report",
+        *session.posargs,
+        env={"ANSIBLE_COLLECTIONS_PATH": str(collections_dir())},
     )
 
 
@@ -275,8 +283,10 @@ def platform(session: nox.Session) -> None:
     version = re.search(r'version "(\d+)', said)
     if not version or int(version[1]) < 17:
         session.error("ansible-rulebook needs Java 17 or newer. On Debian: apt-get install openjdk-17-jre-headless")
-    session.install(*RUNTIME, "-r", "tests/platform/requirements.txt", "-r", "extensions/emulator/requirements.txt")
-    session.run("pytest", "-q", "-n", "auto", "-m", "not docker", *(session.posargs or ["tests/platform"]))
+    session.install(
+        *RUNTIME, "-r", "tests/end_to_end/platform/requirements.txt", "-r", "extensions/emulator/requirements.txt"
+    )
+    session.run("pytest", "-q", "-n", "auto", "-m", "not docker", *(session.posargs or ["tests/end_to_end/platform"]))
 
 
 @nox.session
@@ -337,4 +347,10 @@ def execution_environment(session: nox.Session) -> None:
     session.install(
         "pytest", "ansible-core>=2.19", "ansible-builder>=3.1", "-r", "extensions/emulator/requirements.txt"
     )
-    session.run("pytest", "-q", "-m", "docker", *(session.posargs or ["tests/platform/test_execution_environment.py"]))
+    session.run(
+        "pytest",
+        "-q",
+        "-m",
+        "docker",
+        *(session.posargs or ["tests/end_to_end/platform/test_execution_environment.py"]),
+    )

@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 _RST_BLOCK = re.compile(r"^( *)\.\. (code-block|code|sourcecode|literalinclude|highlight)::(?: +(\S+))?$")
 _FENCE = re.compile(r"^( *)```(\S*)$")

@@ -13,7 +13,7 @@ from checkout import collections_dir
 
 _AnsibleCollectionFinder(paths=[str(collections_dir())])._install()
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 Json = dict[str, Any]
 

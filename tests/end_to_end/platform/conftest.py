@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 sys.path[:0] = [str(ROOT / "tests/tools"), str(ROOT / "extensions"), str(Path(__file__).parent)]
 
 import checkout  # noqa: E402
