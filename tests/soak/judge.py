@@ -151,7 +151,7 @@ def _play(stage: Stage, verdict: Verdict) -> None:
     stage.settle()
     told = _told(first)
     twins = _check_twins(stage, told, verdict)
-    if not first.get("failed"):
+    if not first.get("failed") and not _said_to_be_gone(stage):
         _check_truth(stage, "lost", verdict)
         _check_once(stage, first, verdict)
     _check_foreign(stage, first, verdict)
@@ -160,11 +160,18 @@ def _play(stage: Stage, verdict: Verdict) -> None:
     _check_neighbours(stage, verdict)
 
 
+def _said_to_be_gone(stage: Stage) -> bool:
+    """Return whether the API said of its own accord that nothing is there, which no task can doubt."""
+    entries = stage.world.log.entries()
+    hit = {e["operation"] for e in entries if e["fault"]}
+    return (stage.case.fault == "list" and "list" in hit) or (stage.case.fault == "404_before" and "delete" in hit)
+
+
 def _run_again(stage: Stage, told: str, verdict: Verdict) -> None:
     second = stage.run()
     _check_output(second, verdict)
     stage.settle()
-    excused = stage.case.variant in MAY_REFUSE
+    excused, options = stage.case.variant in MAY_REFUSE, stage.case.story.options
     if second.get("failed"):
         if not excused:
             verdict.add("stuck", second["msg"][:400])
@@ -175,6 +182,8 @@ def _run_again(stage: Stage, told: str, verdict: Verdict) -> None:
     asked = stage.asked
     third = stage.run()
     _check_output(third, verdict)
+    if excused and options.get("purge_env_vars"):
+        return  # where values are hidden, exactly these can only be set again
     if third.get("changed") or stage.writes(asked):
         verdict.add("restless", f"actions {third.get('actions')}, writes {stage.writes(asked)}")
 
@@ -268,7 +277,8 @@ def _differences(stage: Stage, found: dict[str, Any], wanted: dict[str, Any], to
             have = {key: item for key, item in have.items() if key != "FOREIGN"}
         if name == "restartCount":
             # How often it may be restarted is looked at elsewhere; a restart that is owed must be made up or named.
-            if have < value and "restarted" not in told:
+            # A PUT that restarts the instance by itself leaves nothing to be made up.
+            if have < value and "restarted" not in told and stage.case.variant != "put_restarts":
                 texts.append(f"{name} is {have}, not {value}")
         elif have != value:
             texts.append(f"{name} is {have!r}, not {value!r}")
