@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import time
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +24,12 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "api_url": {"type": "str"},
     "reset": {"type": "bool", "default": False},
     "set": {"type": "dict", "default": {}},
-    # Waits, for ten seconds at the most, until the first instance has this status.
-    "await_status": {"type": "str"},
     # One entry for each seeding: count (1), organization and the instances' wire fields.
     "seed": {"type": "list", "elements": "dict", "default": []},
     # Wire fields by instance id, shown until the next operation on it.
     "force": {"type": "dict", "default": {}},
+    # Moves every operation in progress on by so many steps.
+    "advance": {"type": "float", "default": 0},
     "faults": {"type": "list", "elements": "dict", "default": []},
     # The result holds log (the requests), operations (their names in one text) and writes.
     "clear_log": {"type": "bool", "default": False},
@@ -79,13 +78,8 @@ def _steer(given: dict[str, Any]) -> dict[str, Any]:
         emulator.seed(fields.pop("count", 1), fields.pop("organization", "acme"), **fields)
     for instance_id, fields in given["force"].items():
         emulator.force(instance_id, **fields)
-    if given["await_status"]:
-        for _look in range(500):
-            if emulator.instances()[0]["status"] == given["await_status"]:
-                break
-            time.sleep(0.02)
-        else:
-            raise RuntimeError(f"the first instance was never {given['await_status']}")
+    if given["advance"]:
+        emulator.advance(given["advance"])
     for fault in given["faults"]:
         emulator.fault(**fault)
     if given["clear_log"]:
