@@ -40,7 +40,7 @@ KNOWN: dict[str, list[str]] = {"servers": [], "instances": []}
 
 @pytest.fixture(scope="module")
 def emulator() -> Iterator[Emulator]:
-    with Emulator("--seed", "3", step_time=0.01) as running:
+    with Emulator("--seed", "3", step_by="requests") as running:
         KNOWN["servers"] = running.server_ids()
         KNOWN["instances"] = [instance["id"] for instance in running.instances()]
         SCHEMA.config.update(base_url=running.api_url, headers={"Authorization": f"Bearer {running.token}"})
@@ -130,7 +130,7 @@ def test_operations_in_a_row_keep_to_the_contract(emulator: Emulator) -> None:
         def setup(self) -> None:
             emulator.reset()
             # Without a score of a new instance the answer is 404, which looks as if the instance were not there.
-            emulator.set(score="null", step_time=3600)
+            emulator.set(score="null", step_by="call")
             super().setup()
 
         def teardown(self) -> None:

@@ -62,7 +62,7 @@ def playbook(server: str) -> list[object]:
 def test_nothing_that_a_loud_run_prints_holds_a_secret(tmp_path: Path, in_process: str) -> None:
     collections = importlib.import_module("ansible_collections")
     path = Path(next(iter(collections.__path__))).parent
-    with Emulator(step_time=0.02, error_shape="nested") as ocore:
+    with Emulator(step_by="requests", error_shape="nested") as ocore:
         sent = {"A": MARKS["MARK_REFUSED"], "L": MARKS["MARK_LINES"]}
         echo = f"bad value {sent['A']} in {sent!r} or {json.dumps(sent)}"
         ocore.fault("error_before", "update", after=1, status=422, message=echo)

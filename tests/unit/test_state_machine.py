@@ -9,7 +9,6 @@ check mode wrote nothing and predicted what was done, and the second run changes
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -22,7 +21,6 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-STEP = 0.02
 SLUGS = st.sampled_from(["shop", "shop-2", "store"])
 ENV = st.dictionaries(st.sampled_from(["A", "B", "SMTP_HOST"]), st.sampled_from(["", "1", "two words", "ünï"]))
 WRITES = {"create", "update", "delete", "control"}
@@ -72,14 +70,6 @@ def fault(*operations: str) -> st.SearchStrategy[Any]:
 def key(slug: str) -> dict[str, str]:
     """Give what a task names the instance by. One is known by its name only, so that nothing but we prevents a second."""
     return {"name": "Store"} if slug == "store" else {"slug": slug}
-
-
-class QuickTime(Time):
-    """Time that passes faster for the client than for the emulator, which really works meanwhile."""
-
-    def sleep(self, seconds: float) -> None:
-        super().sleep(seconds)
-        time.sleep(min(seconds, STEP))
 
 
 class Fleet(RuleBasedStateMachine):
@@ -159,7 +149,7 @@ class Fleet(RuleBasedStateMachine):
             operation,
             self.ocore.api_url,
             check=check,
-            time=QuickTime(),
+            time=Time(),
             retries=3,
             **{"api_token": self.ocore.token, **options},
         )
@@ -211,7 +201,7 @@ class Fleet(RuleBasedStateMachine):
 
 @pytest.fixture(scope="module", autouse=True)
 def _emulator() -> Iterator[None]:
-    with Emulator(step_time=STEP, page_size=2) as ocore:
+    with Emulator(step_by="requests", page_size=2) as ocore:
         Fleet.ocore = ocore
         yield
 

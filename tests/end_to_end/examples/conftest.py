@@ -125,7 +125,7 @@ class World:
 
 @pytest.fixture(scope="session")
 def ocore() -> Iterator[Emulator]:
-    with Emulator("--seed", "2", step_time=0.05) as emulator:
+    with Emulator("--seed", "2", step_by="requests") as emulator:
         yield emulator
 
 

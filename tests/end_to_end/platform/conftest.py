@@ -71,7 +71,7 @@ def run(
 @pytest.fixture
 def emulator() -> Iterator[Emulator]:
     """Give an oCore with six instances whose environment variables hold a secret."""
-    with Emulator(step_time=0.05) as running:
+    with Emulator(step_by="requests") as running:
         running.seed(6, envVars={"DB_PASSWORD": ENV_VALUE})
         running.clear_log()
         yield running

@@ -107,7 +107,7 @@ def play(emulator: Emulator, playbook: Path, output: Path, **variables: Any) -> 
 def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[str, str, str]]:
     """Run all cases through both doors, each time with a fresh oCore."""
     output = tmp_path_factory.mktemp("parity") / "seen.json"
-    with Emulator("--seed", "2", step_time=0.05) as emulator:
+    with Emulator("--seed", "2", step_by="requests") as emulator:
         return {
             door: play(emulator, FILES / "parity.yml", output, cases=CASES, ocore_in_process=here)
             for door, here in (("worker", "true"), ("module", "false"))

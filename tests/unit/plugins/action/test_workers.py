@@ -35,7 +35,7 @@ def test_workers_side_by_side_share_no_connection(tmp_path: Path) -> None:
     (tmp_path / "play.yml").write_text(PLAY)
     inventory = {"all": {"hosts": {name: {"ansible_connection": "local"} for name in HOSTS}}}
     (tmp_path / "hosts.json").write_text(json.dumps(inventory))
-    with Emulator(step_time=0.05) as ocore:
+    with Emulator(step_by="requests") as ocore:
         done = subprocess.run(
             [
                 *(str(Path(sys.executable).with_name("ansible-playbook")), "-i", "hosts.json", "play.yml"),

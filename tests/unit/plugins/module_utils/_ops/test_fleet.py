@@ -257,7 +257,7 @@ def test_report_counts_and_shows_only_changes_in_the_diff() -> None:
 
 @pytest.fixture(scope="module")
 def process() -> Iterator[Emulator]:
-    with Emulator(step_time=0.03) as running:
+    with Emulator(step_by="requests") as running:
         yield running
 
 
@@ -387,7 +387,7 @@ def test_one_failure_does_not_hide_the_others(ocore: Emulator) -> None:
 
 def test_creation_that_fails_later_is_told_with_its_reason(ocore: Emulator) -> None:
     run(ocore, fleet(ocore, 2))
-    ocore.set(step_time=0.3)
+    ocore.set(step_by="call")
     result = run(ocore, [*fleet(ocore, 2), {**fleet(ocore, 3)[2]}], wait=False)
     assert result.outcomes()["shop-2"] == "changed"
     ocore.force(ocore.instance("shop-2")["id"], status="failed", statusMessage="no space left")
@@ -455,12 +455,12 @@ def test_token_that_expires_while_waiting_fails_what_is_waited_for_and_tells_wha
 
 
 def test_deadline_names_the_last_status_and_the_next_run_goes_on(ocore: Emulator) -> None:
-    ocore.set(step_time=2)
+    ocore.set(step_by="call")
     result = run(ocore, fleet(ocore, 2), wait_timeout=1)
     assert result["failed"]
     assert "Waiting for instance shop-0" in result["msg"]
     assert 'status "creating"' in result["msg"]
-    ocore.set(step_time=0.02)
+    ocore.set(step_by="requests")
     again = run(ocore, fleet(ocore, 2))
     assert "failed" not in again
     assert again["changed"] is False
@@ -478,7 +478,6 @@ def test_removal_ends_when_the_list_does_not_show_it_any_more(ocore: Emulator) -
 
 
 def test_progress_is_one_line_for_all(ocore: Emulator) -> None:
-    ocore.set(step_time=0.2)
     result = run(ocore, fleet(ocore, 20))
     assert any("20 to be created (creating)" in line for line in result.progress)
     assert len(result.progress) < 20
