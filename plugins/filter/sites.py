@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ansible_collections.ocore.cloud.plugins.plugin_utils import _sites
+from ansible_collections.ocore.cloud.plugins.plugin_utils import _host_report, _sites
 
 
 class FilterModule:
@@ -17,6 +17,6 @@ class FilterModule:
         return {
             "nginx_sites": _sites.nginx_sites,
             "site_certificates": _sites.site_certificates,
-            "host_report": _sites.host_report,
+            "host_report": _host_report.host_report,
             "instance_ports": _sites.instance_ports,
         }

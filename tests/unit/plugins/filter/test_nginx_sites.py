@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 from ansible_collections.ocore.cloud.plugins.filter.sites import FilterModule
+from ansible_collections.ocore.cloud.plugins.plugin_utils._host_report import host_report
 from ansible_collections.ocore.cloud.plugins.plugin_utils._sites import (
     host_name,
-    host_report,
     instance_ports,
     nginx_sites,
     odoo_major,
@@ -67,7 +67,7 @@ def certificate(*names: str, **fields: Any) -> dict[str, Any]:
         (7, False),
     ],
 )
-def test_valid_slug(value: object, good: bool) -> None:
+def test_slug_of_a_record(value: object, good: bool) -> None:
     assert valid_slug(value) is good
 
 
@@ -96,7 +96,7 @@ def test_valid_slug(value: object, good: bool) -> None:
         (5, None),
     ],
 )
-def test_host_name(value: object, name: str | None) -> None:
+def test_domain_as_host_name(value: object, name: str | None) -> None:
     assert host_name(value) == name
 
 
@@ -115,7 +115,7 @@ def test_host_name(value: object, name: str | None) -> None:
         (None, None),
     ],
 )
-def test_port_number(value: object, port: int | None) -> None:
+def test_port_of_a_record(value: object, port: int | None) -> None:
     assert port_number(value) == port
 
 
@@ -133,7 +133,7 @@ def test_port_number(value: object, port: int | None) -> None:
         (True, None),
     ],
 )
-def test_odoo_major(value: object, major: int | None) -> None:
+def test_odoo_version_major(value: object, major: int | None) -> None:
     assert odoo_major(value) == major
 
 
@@ -158,7 +158,7 @@ def test_live_channel_by_version_and_workers(fields: dict[str, Any], path: str, 
     assert (site["live_path"], site["live_port"]) == (path, port)
 
 
-def test_a_missing_live_port_is_reported_only_with_workers() -> None:
+def test_live_channel_without_a_port_is_reported_only_with_workers() -> None:
     [site], _left_out = resolve([record(longpolling_port_host=None)])
     assert site["notes"] == ["longpolling_port_host is missing or not usable: the live channel uses http_port_host"]
     [site], _left_out = resolve([record(longpolling_port_host=None, workers=0)])
@@ -173,7 +173,7 @@ def test_read_timeout_follows_limit_time_real(limit: object, timeout: int) -> No
     assert site["read_timeout"] == timeout
 
 
-def test_the_primary_name_comes_first_then_own_then_generated_ones() -> None:
+def test_domain_order_primary_then_own_then_generated() -> None:
     domains = [
         {"domain": "auto.apps.example.com", "is_auto_generated": True},
         {"domain": "z.example.com"},
@@ -191,14 +191,14 @@ def test_the_primary_name_comes_first_then_own_then_generated_ones() -> None:
     ]
 
 
-def test_an_auto_subdomain_that_is_a_label_needs_the_zone() -> None:
+def test_auto_subdomain_that_is_a_label_needs_the_zone() -> None:
     [site], _left_out = resolve([record(auto_subdomain="shop")])
     assert site["names"] == ["shop.example.com"]
     [site], _left_out = resolve([record(auto_subdomain="shop")], auto_subdomain_zone="apps.example.com")
     assert site["names"] == ["shop.example.com", "shop.apps.example.com"]
 
 
-def test_the_older_instance_keeps_a_domain_that_two_want_whatever_the_order() -> None:
+def test_domain_of_two_instances_stays_with_the_older_one() -> None:
     old = record("zeta", created_at="2026-01-01T00:00:00Z", domains=[{"domain": "x.example.com"}])
     new = record(
         "alpha",
@@ -216,7 +216,7 @@ def test_the_older_instance_keeps_a_domain_that_two_want_whatever_the_order() ->
         assert sites[0]["notes"] == ["domain 'x.example.com' already belongs to instance 'zeta'"]
 
 
-def test_a_port_that_another_instance_uses_leaves_the_younger_one_out() -> None:
+def test_port_of_two_instances_leaves_the_younger_one_out() -> None:
     old = record("old", created_at="2026-01-01")
     new = record("new", created_at="2026-02-01", http_port_host=20001, longpolling_port_host=20002)
     sites, [left_out] = resolve([new, old])
@@ -224,7 +224,7 @@ def test_a_port_that_another_instance_uses_leaves_the_younger_one_out() -> None:
     assert left_out["notes"] == ["port 20001 is already used by instance 'old'"]
 
 
-def test_a_stopped_instance_does_not_hold_its_port() -> None:
+def test_port_of_a_stopped_instance_is_free() -> None:
     sites, left_out = resolve([record("old", created_at="1", status="Stopped"), record("new", created_at="2")])
     assert [(site["slug"], site["maintenance"]) for site in sites] == [("new", False), ("old", True)]
     assert left_out == []
@@ -245,7 +245,7 @@ def test_a_stopped_instance_does_not_hold_its_port() -> None:
         ({}, "slug 'None' is not valid"),
     ],
 )
-def test_an_invalid_record_is_left_out_with_a_reason_and_breaks_nothing(item: object, reason: str) -> None:
+def test_left_out_record_has_a_reason_and_breaks_no_other(item: object, reason: str) -> None:
     other = record("other", http_port_host=1, longpolling_port_host=2)
     sites, [left_out] = resolve([item, other])
     assert [site["slug"] for site in sites] == ["other"]
@@ -253,14 +253,14 @@ def test_an_invalid_record_is_left_out_with_a_reason_and_breaks_nothing(item: ob
     assert left_out["removed"] is False
 
 
-def test_a_slug_given_twice_is_served_once() -> None:
+def test_slug_given_twice_is_served_once() -> None:
     sites, [left_out] = resolve([record(created_at="1"), record(created_at="2", domains=[{"domain": "x.example.com"}])])
     assert [site["names"] for site in sites] == [["shop.example.com"]]
     assert left_out["notes"] == ["slug 'shop' is used by another instance"]
 
 
 @pytest.mark.parametrize("status", ["removing", "Deleting", "DELETED"])
-def test_an_instance_that_goes_is_removed_and_frees_its_name(status: str) -> None:
+def test_removed_instance_frees_its_name(status: str) -> None:
     sites, [left_out] = resolve(
         [record(status=status, created_at="1"), record("new", domains=[{"domain": "shop.example.com"}])]
     )
@@ -268,7 +268,7 @@ def test_an_instance_that_goes_is_removed_and_frees_its_name(status: str) -> Non
     assert left_out["removed"] is True
 
 
-def test_only_covered_names_get_https_and_the_first_covered_one_is_canonical() -> None:
+def test_certificate_decides_which_names_get_https_and_which_is_canonical() -> None:
     item = record(
         domains=[
             {"domain": "main.example.com", "is_primary": True},
@@ -284,21 +284,21 @@ def test_only_covered_names_get_https_and_the_first_covered_one_is_canonical() -
     )
     [site] = nginx_sites([item], {"shop": certificate("main.example.com")})["sites"]
     assert (site["canonical"], site["redirect_code"]) == ("main.example.com", 301)
-    assert "the certificate doesn't cover 'b.example.com'" in site["notes"]
+    assert "the certificate does not cover 'b.example.com'" in site["notes"]
 
 
-def test_a_wildcard_certificate_covers_one_label() -> None:
+def test_certificate_with_a_wildcard_covers_one_label() -> None:
     item = record(domains=[{"domain": "a.example.com"}, {"domain": "b.a.example.com"}])
     [site] = nginx_sites([item], {"shop": certificate("*.example.com")})["sites"]
     assert site["tls_names"] == ["a.example.com"]
 
 
-def test_an_unusable_certificate_is_not_rendered() -> None:
+def test_certificate_that_cannot_be_used_is_not_rendered() -> None:
     model = nginx_sites(
         [record()], {"shop": {"usable": False, "problem": "the key doesn't fit", "names": ["shop.example.com"]}}
     )
     assert model["sites"][0]["tls"] is None
-    assert model["sites"][0]["notes"] == ["the certificate can't be used: the key doesn't fit"]
+    assert model["sites"][0]["notes"] == ["the certificate cannot be used: the key doesn't fit"]
     assert model["served"] == []
 
 
@@ -307,8 +307,8 @@ def test_maintenance_by_option() -> None:
     assert site["maintenance"] is True
 
 
-def test_certificates_wanted() -> None:
-    wanted = site_certificates(
+def test_certificates_of_instances() -> None:
+    needed = site_certificates(
         [
             record(
                 domains=[
@@ -322,13 +322,13 @@ def test_certificates_wanted() -> None:
         ],
         refuse_dns_status=["pending", "failed"],
     )
-    assert wanted == [
+    assert needed == [
         {"name": "noport", "domains": [], "left_out": {}},
         {"name": "shop", "domains": ["a.example.com"], "left_out": {"b.example.com": "dns_status is pending"}},
     ]
 
 
-def test_instance_ports() -> None:
+def test_ports_of_instances() -> None:
     assert instance_ports([record(), record(http_port_host="7", longpolling_port_host=None), {}, "x"]) == [
         7,
         20000,
@@ -369,7 +369,7 @@ def test_report_says_why_an_instance_is_not_served() -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "found", "expected"),
+    ("recorded", "found", "expected"),
     [
         ({"ssl_status": "active"}, certificate("shop.example.com"), []),
         ({"ssl_status": "active"}, None, [("ssl_status", "active", "none")]),
@@ -388,12 +388,15 @@ def test_report_says_why_an_instance_is_not_served() -> None:
         ),
         ({"ssl_expires_at": "2026-12-01T00:00:00Z"}, None, [("ssl_expires_at", "2026-12-01T00:00:00Z", None)]),
         ({"ssl_expires_at": "soon", "ssl_status": None}, None, []),
+        # An unset time of the API: no certificate ever ended then.
+        ({"ssl_expires_at": "0001-01-01T00:00:00Z"}, certificate("shop.example.com"), []),
+        ({"ssl_expires_at": "0001-01-01T00:00:00Z"}, None, []),
     ],
 )
 def test_drift_of_certificates(
-    told: dict[str, Any], found: dict[str, Any] | None, expected: list[tuple[Any, ...]]
+    recorded: dict[str, Any], found: dict[str, Any] | None, expected: list[tuple[Any, ...]]
 ) -> None:
-    entry = report(record(domains=[{"domain": "shop.example.com", **told}]), found)
+    entry = report(record(domains=[{"domain": "shop.example.com", **recorded}]), found)
     assert [(drift["field"], drift["ocore"], drift["host"]) for drift in entry["drift"]] == expected
 
 
@@ -414,7 +417,7 @@ def test_drift_of_ports_and_status(fields: dict[str, Any], listening: list[int],
     assert [drift["field"] for drift in entry["drift"]] == expected
 
 
-def test_every_filter_has_its_documentation() -> None:
+def test_documentation_exists_for_every_filter() -> None:
     from pathlib import Path
 
     import ansible_collections.ocore.cloud.plugins.filter.sites as module
