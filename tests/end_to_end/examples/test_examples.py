@@ -31,6 +31,7 @@ CONSOLE = [example for example in EXAMPLES if example.language == "console"]
 #: Modules that work on a server. Their tasks are parsed, and their options looked up.
 HOST_MODULES = {
     "ocore.cloud.certbot_certificates": "orders certificates; make test-roles runs it",
+    "ocore.cloud.docker_daemon_config": "restarts the Docker daemon; make test-roles runs it",
     "ocore.cloud.nginx_config": "replaces the configuration of nginx; make test-roles runs it",
 }
 HOST_ROLES = "provisions servers; make test-roles runs its roles"
