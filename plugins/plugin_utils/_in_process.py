@@ -26,11 +26,11 @@ from ansible.module_utils.errors import UnsupportedError
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action.normal import ActionModule as NormalAction
 from ansible.utils.display import Display
+from ansible_collections.ocore.cloud.plugins.module_utils._api.libraries import library_problem
 from ansible_collections.ocore.cloud.plugins.module_utils._ops.entry import (
-    echo,
-    missing_library,
-    refusal,
+    explain_refused_arguments,
     run,
+    shown_arguments,
 )
 from ansible_collections.ocore.cloud.plugins.module_utils._ops.run import Operation
 
@@ -66,7 +66,7 @@ class InProcessAction(NormalAction):  # type: ignore[misc]
             and not any(self._task.environment or ())
             and boolean(self._templar.template(task_vars.get(SWITCH, True)))
             and self._is_our_python(task_vars)
-            and missing_library() is None
+            and library_problem() is None
         )
 
     def _is_our_python(self, task_vars: Mapping[str, Any]) -> bool:
@@ -94,7 +94,7 @@ class InProcessAction(NormalAction):  # type: ignore[misc]
             message = checked.errors.msg
             if isinstance(checked.errors[0], UnsupportedError):
                 message = f"Unsupported parameters for ({self._task.action}) module: {message}"
-            result: dict[str, Any] = {"failed": True, "msg": refusal(message)}
+            result: dict[str, Any] = {"failed": True, "msg": explain_refused_arguments(message)}
         else:
             result = run(
                 self.operation,
@@ -104,7 +104,7 @@ class InProcessAction(NormalAction):  # type: ignore[misc]
                 progress=lambda line: self._show(line, task_vars),
             )
         if _echoes_arguments(task_vars):
-            result["invocation"] = {"module_args": echo(options, self.operation.spec)}
+            result["invocation"] = {"module_args": shown_arguments(options, self.operation.spec)}
         if warnings:
             result["warnings"] = warnings
         return result

@@ -1,70 +1,37 @@
 # SPDX-FileCopyrightText: oCore collection contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Start, stop and restart: what has to be asked for, and when it is reached."""
+"""Start, stop and restart: the request, what shows that it took effect, and the operation of ocore_instance_control."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
 from itertools import chain
 
 from ansible_collections.ocore.cloud.plugins.module_utils._api.contract import HealthScore, Instance
 from ansible_collections.ocore.cloud.plugins.module_utils._api.errors import OcoreError
+from ansible_collections.ocore.cloud.plugins.module_utils._api.times import parse_time
 from ansible_collections.ocore.cloud.plugins.module_utils._ops.arguments import AUTH_SPEC, IDENTITY_SPEC, WAIT_SPEC
-from ansible_collections.ocore.cloud.plugins.module_utils._ops.identity import describe, find
+from ansible_collections.ocore.cloud.plugins.module_utils._ops.identity import Identity, find
 from ansible_collections.ocore.cloud.plugins.module_utils._ops.lifecycle import (
     GO_ON,
     SETTLED,
     Phase,
     Steps,
     Wait,
+    action_for,
+    describe_status,
     failed_since,
+    is_invisible_yet,
     phase,
-    reason,
 )
-from ansible_collections.ocore.cloud.plugins.module_utils._ops.run import Operation, Task, follow
+from ansible_collections.ocore.cloud.plugins.module_utils._ops.run import Operation, Run, take_steps
 
 STATES = ("started", "stopped", "restarted")
 UNCERTAIN_LOOKS = 3
-"""How often an instance is looked at to learn whether an unanswered action is under way."""
-
-
-def plan(state: str, instance: Instance) -> str | None:
-    """Give the action that leads to ``state``: start, stop or restart; null when none is needed.
-
-    :param instance: settled, or on its way somewhere.
-    """
-    now = phase(instance)
-    if state == "restarted":
-        return "restart"
-    if state == "started":
-        return None if now in (Phase.READY, Phase.PROGRESS) else "start"
-    return None if now in (Phase.STOPPED, Phase.STOPPING) else "stop"
-
-
-def diff(state: str, instance: Instance, action: str | None) -> dict[str, object]:
-    """Give before and after for ``--diff``."""
-    before = {"status": instance.status}
-    words = {"start": "running", "stop": "stopped", "restart": "running (restarted)"}
-    after = {"status": words[action]} if action else before
-    title = f"instance {instance.label()}"
-    return {"before": before, "after": after, "before_header": title, "after_header": title}
-
-
-def perform(task: Task, instance: Instance, action: str) -> Steps[Instance]:
-    """Ask for an action and, unless the task does not wait, wait until it has taken effect.
-
-    :returns: the instance as seen last.
-    :raises OcoreError: when it fails; the action counts as done from the moment oCore accepted it.
-    """
-    _ask(task, instance, action)
-    task.actions.append(action)
-    if not task.options["wait"]:
-        return instance
-    advice = _INVISIBLE if action == "restart" else GO_ON
-    return (yield from settle(instance, f"be {_DONE[action]}", _goal(action, instance), instance, advice))
-
+"""How often an instance is read to learn whether an unanswered action is in progress."""
+REFUSED_FOR_NOW = frozenset({409, 429, 503})
+"""Answers after which the same request may be accepted later."""
 
 _INVISIBLE = (
     "oCore accepted the restart, but neither the status, nor restart_count, nor last_restart_at shows that it is over. "
@@ -73,42 +40,91 @@ _INVISIBLE = (
 _DONE = {"start": "started", "stop": "stopped", "restart": "restarted"}
 
 
-def _ask(task: Task, instance: Instance, action: str) -> None:
+def apply_action(run: Run, instance: Instance, action: str) -> Steps[Instance]:
+    """Request an action and, unless the task does not wait, wait until it has taken effect.
+
+    :param action: start, stop or restart.
+    :returns: the instance as seen last.
+    :raises OcoreError: when it fails; the action counts as done from the moment oCore accepted it.
+    """
+    _request(run, instance, action)
+    return (yield from _await_effect(run, instance, action))
+
+
+def apply_owed_restart(run: Run, instance: Instance) -> Steps[Instance]:
+    """Restart an instance after a change; a refusal for now is waited out until the deadline.
+
+    :returns: the instance as seen last.
+    :raises OcoreError: when it fails; the text holds the task that makes the restart up.
+    """
+    advice = (
+        "The change is stored, but the restart that applies it is still owed: make it up with "
+        f'ocore.cloud.ocore_instance_control: {{id: "{instance.id}", state: restarted}}.'
+    )
+    while True:
+        try:
+            _request(run, instance, "restart")
+            break
+        except OcoreError as error:
+            if error.status not in REFUSED_FOR_NOW or not run.options["wait"]:
+                error.message += f" {advice}"
+                raise
+        instance = yield from wait_until_idle(instance, "accept the restart", advice, at_least_one_poll=True)
+    return (yield from _await_effect(run, instance, "restart"))
+
+
+def _request(run: Run, instance: Instance, action: str) -> None:
+    """Send the request; when its answer is lost, look whether the action is in progress.
+
+    :raises OcoreError: when it was refused, or nothing shows that it was carried out.
+    """
     try:
-        task.client.control_instance(instance, action)
+        run.client.control_instance(instance, action)
     except OcoreError as error:
-        if not error.uncertain:
+        if not error.uncertain or not _is_in_progress(run, instance, error):
             raise
-        # The action may be under way: it shows in the instance. If not, it is the user who decides to repeat it.
-        for _tick, _elapsed in zip(range(UNCERTAIN_LOOKS), task.clock.ticks(), strict=False):
-            try:
-                now = task.client.get_instance(instance.id)
-            except OcoreError as trouble:
-                error.message += f" Looking at the instance failed as well: {trouble.message}"
-                break
-            if now is None or _moved(instance, now) or now.status != instance.status:
-                return
-        error.message += (
-            f" Nothing shows whether the {action} is under way: look at the instance, then run the task again."
-        )
-        raise
+    run.actions.append(action)
+
+
+def _is_in_progress(run: Run, instance: Instance, cause: OcoreError) -> bool:
+    """Return whether an unanswered action shows in the instance; if not, say so in ``cause``."""
+    for _tick, _elapsed in zip(range(UNCERTAIN_LOOKS), run.clock.ticks(), strict=False):
+        try:
+            now = run.client.get_instance(instance.id)
+        except OcoreError as trouble:
+            cause.message += f" Reading the instance failed as well: {trouble.message}"
+            break
+        if now is not None and (_moved(instance, now) or now.status != instance.status):
+            return True
+    cause.message += " Nothing shows whether it is in progress: look at the instance, then run the task again."
+    return False
 
 
 def _moved(before: Instance, now: Instance) -> bool:
     return before.restart_count != now.restart_count or before.last_restart_at != now.last_restart_at
 
 
-def _goal(action: str, before: Instance) -> Callable[[Instance | None, float], bool]:
-    """Give the test for "the action has taken effect"."""
+def _await_effect(run: Run, instance: Instance, action: str) -> Steps[Instance]:
+    if not run.options["wait"]:
+        return instance
+    advice = _INVISIBLE if action == "restart" else GO_ON
+    found = yield Wait(instance, f"be {_DONE[action]}", _effect_of(action, instance), instance, advice)
+    return found or instance
+
+
+def _effect_of(action: str, before: Instance) -> Callable[[Instance | None, float], bool]:
+    """Return the test for "the action has taken effect"."""
     seen_away = phase(before) is not Phase.READY
 
     def done(now: Instance | None, elapsed: float) -> bool:
         nonlocal seen_away
+        if is_invisible_yet(now, elapsed):
+            return False
         state = phase(now)
         if now is None or state in (Phase.GONE, Phase.LEAVING):
             raise OcoreError(f"Cannot {action} instance {before.label()}: it was removed meanwhile.")
         if failed_since(before, now, elapsed):
-            raise OcoreError(f"Instance {before.label()} failed to {action}: {reason(now)}.")
+            raise OcoreError(f"Instance {before.label()} failed to {action}: {describe_status(now)}.")
         if action == "stop":
             return state is Phase.STOPPED
         if action == "start":
@@ -119,139 +135,126 @@ def _goal(action: str, before: Instance) -> Callable[[Instance | None, float], b
     return done
 
 
-def settle(
+def wait_until_idle(
     instance: Instance,
-    purpose: str,
-    done: Callable[[Instance | None, float], bool],
-    last: Instance | None,
+    purpose: str = "finish its current operation",
     advice: str = GO_ON,
+    at_least_one_poll: bool = False,
 ) -> Steps[Instance]:
-    """Wait for ``done``; see :class:`Wait`.
+    """Wait until no operation is in progress on an instance, so that one can be requested.
 
-    :returns: the instance; ``done`` must not accept one that is gone.
+    :raises OcoreError: when the instance is removed meanwhile.
     """
-    found = yield Wait(instance, purpose, done, last, advice)
+
+    def done(now: Instance | None, elapsed: float) -> bool:
+        if is_invisible_yet(now, elapsed):
+            return False
+        if phase(now) in (Phase.LEAVING, Phase.GONE):
+            raise OcoreError(f"Instance {instance.label()} was removed while this task waited for it.")
+        return phase(now) in SETTLED and (elapsed > 0 or not at_least_one_poll)
+
+    found = yield Wait(instance, purpose, done, instance, advice)
     return found or instance
 
 
-def wait_until_settled(instance: Instance) -> Steps[Instance]:
-    """Wait until nothing moves any more, so that an action can be asked for."""
+def wait_for_turn(instance: Instance, state: str) -> Steps[Instance]:
+    """Wait for an operation in progress, as far as it leads to ``state`` or stands in the way of it.
 
-    def done(now: Instance | None, _elapsed: float) -> bool:
-        if phase(now) in (Phase.LEAVING, Phase.GONE):
-            raise OcoreError(f"Instance {instance.label()} was removed meanwhile.")
-        return phase(now) in SETTLED
-
-    return (yield from settle(instance, "finish what is under way", done, instance))
-
-
-def approach(instance: Instance, state: str) -> Steps[Instance]:
-    """Wait for what is under way on an instance, as far as it leads to ``state`` or stands in the way of it.
-
-    :returns: the instance, ready for the action that :func:`plan` gives for it now.
+    :returns: the instance, ready for the action that :func:`action_for` returns for it now.
     """
-    action = plan(state, instance)
     if phase(instance) in SETTLED:
         return instance
-    if action:
-        return (yield from wait_until_settled(instance))
-    if state == "started":
-        # On its way to running: as good as started by this task, so a failure is this task's failure.
-        return (yield from settle(instance, "be started", _goal("start", instance), instance))
-    return (yield from settle(instance, "be stopped", _goal("stop", instance), instance))
+    if action_for(state, instance):
+        return (yield from wait_until_idle(instance))
+    # On its way to the state: as good as requested by this task, so a failure is this task's failure.
+    action = "start" if state == "started" else "stop"
+    found = yield Wait(instance, f"be {state}", _effect_of(action, instance), instance)
+    return found or instance
 
 
-def bring(task: Task, instance: Instance, state: str) -> Steps[Instance]:
-    """Bring an instance to ``state``: wait for what is under way, and ask for an action if one is needed then."""
-    if task.options["wait"]:
-        instance = yield from approach(instance, state)
-    action = plan(state, instance)
-    return (yield from perform(task, instance, action)) if action else instance
-
-
-def wait_for_score(task: Task, instance: Instance, least: int, old: HealthScore | None = None) -> HealthScore:
+def wait_for_score(run: Run, instance: Instance, least: int, old: HealthScore | None = None) -> HealthScore:
     """Wait until the health score is at least ``least`` and was computed after the last restart.
 
     :param old: the score before an action; one of the same time says nothing about the instance after it.
     :raises OcoreError: at the deadline; the text holds the last score.
     """
-    said = ""
-    for _waited in chain((0.0,), task.clock.ticks()):
+    seen = ""
+    for _waited in chain((0.0,), run.clock.ticks()):
         try:
-            score = task.client.get_health_score(instance)
+            score = run.client.get_health_score(instance)
         except OcoreError as error:
             if not error.transient:
                 raise
-            said = error.message.rstrip(".")
+            seen = error.message.rstrip(".")
         else:
-            if score is None or score.score is None:
-                said = "no score has been computed yet"
-            elif _computed_before(score, instance, old):
-                said = f"the score is {score.score:g}, but it was computed before the start"
-            elif score.score >= least:
+            if score is not None and _is_new(score, instance, old) and (score.score or 0) >= least:
                 return score
-            else:
-                said = f"the score is {score.score:g}"
-        task.clock.say(f"waiting for instance {instance.label()} to reach health score {least}: {said}")
+            seen = _describe_score(score, instance, old)
+        run.clock.say(f"waiting for instance {instance.label()} to reach health score {least}: {seen}")
     raise OcoreError(
-        f"Instance {instance.label()} did not reach health score {least} within {task.clock.timeout:g} seconds "
-        f"(wait_timeout): {said}. The instance was left as it is; look at the factors with ocore_instance_info."
+        f"Instance {instance.label()} did not reach health score {least} within {run.clock.timeout:g} seconds "
+        f"(wait_timeout): {seen}. The instance was left as it is; read its factors with ocore_instance_info."
     )
 
 
-def _computed_before(score: HealthScore, instance: Instance, old: HealthScore | None) -> bool:
-    """Tell whether a score is older than the last restart, or the one from before the action."""
-    restarted, computed = _time(instance.last_restart_at), _time(score.computed_at)
+def _describe_score(score: HealthScore | None, instance: Instance, old: HealthScore | None) -> str:
+    if score is None or score.score is None:
+        return "no score has been computed yet"
+    stale = "" if _is_new(score, instance, old) else ", but it was computed before the start"
+    return f"the score is {score.score:g}{stale}"
+
+
+def _is_new(score: HealthScore, instance: Instance, old: HealthScore | None) -> bool:
+    """Return whether a score is younger than the last restart, and not the one from before the action."""
+    restarted, computed = parse_time(instance.last_restart_at), parse_time(score.computed_at)
     if restarted is not None and computed is not None and computed < restarted:
-        return True
-    return old is not None and old.computed_at is not None and old.computed_at == score.computed_at
+        return False
+    return old is None or old.computed_at is None or old.computed_at != score.computed_at
 
 
-def _time(text: str | None) -> datetime | None:
-    """Read a time of the API; null when it can't be compared."""
-    try:
-        time = datetime.fromisoformat(text or "")
-    except ValueError:
-        return None
-    return time if time.tzinfo else None
-
-
-def execute(task: Task) -> None:
-    """Bring an instance into a state of running.
+def execute(run: Run) -> None:
+    """Start, stop or restart an instance, and wait for it.
 
     :raises OcoreError: when it does not exist, fails, or does not get there in time.
     """
-    options = task.options
-    state: str = options["state"]
-    least: int | None = options["min_health_score"]
-    if least is not None and state == "stopped":
-        raise OcoreError(
-            "min_health_score can only be reached by an instance that runs: use it with started or restarted."
-        )
-    if least is not None and not options["wait"]:
-        raise OcoreError("min_health_score has to be waited for: it can't be used with wait: false.")
-    match = find(task.client, options)
+    state, least = run.options["state"], run.options["min_health_score"]
+    _check_score_option(state, least, run.options["wait"])
+    identity = Identity.from_options(run.options)
+    match = find(run.client, identity)
     if match.instance is None:
         gone = " (it is being removed)" if match.leaving else ""
-        raise OcoreError(f"There is no instance with {describe(options)}{gone}. Check it, and the option organization.")
-    instance = task.instance = match.instance
-    action = plan(state, instance)
-    task.result["diff"] = diff(state, instance, action)
-    if task.check_mode:
-        task.actions.extend([action] if action else [])
+        raise OcoreError(f"There is no instance with {identity}{gone}. Check it, and the option organization.")
+    instance = run.instance = match.instance
+    action = action_for(state, instance)
+    _set_diff(run, instance, action)
+    if run.check_mode:
+        run.actions.extend([action] if action else [])
         return
-    if options["wait"]:
-        instance = follow(task, approach(instance, state))
+    if run.options["wait"]:
+        instance = take_steps(run, wait_for_turn(instance, state))
         if action:
-            action = plan(state, instance)
-            task.result["diff"] = diff(state, instance, action)
-    old = task.client.get_health_score(instance) if action and least is not None else None
+            action = action_for(state, instance)
+            _set_diff(run, instance, action)
+    old = run.client.get_health_score(instance) if action and least is not None else None
     if action:
-        instance = follow(task, perform(task, instance, action))
-    task.instance = instance
+        instance = take_steps(run, apply_action(run, instance, action))
+    run.instance = instance
     if least is not None:
-        wait_for_score(task, instance, least, old)
-        task.instance = task.client.get_instance(instance.id) or instance
+        wait_for_score(run, instance, least, old)
+        run.instance = run.client.get_instance(instance.id) or instance
+
+
+def _check_score_option(state: str, least: int | None, wait: bool) -> None:
+    if least is not None and state == "stopped":
+        raise OcoreError("min_health_score needs a running instance: use it with state started or restarted.")
+    if least is not None and not wait:
+        raise OcoreError("min_health_score is waited for, so it cannot be used with wait: false.")
+
+
+def _set_diff(run: Run, instance: Instance, action: str | None) -> None:
+    words = {"start": "running", "stop": "stopped", "restart": "running (restarted)"}
+    before = {"status": instance.status}
+    run.set_diff(instance.label(), before, {"status": words[action]} if action else before)
 
 
 OPERATION = Operation(

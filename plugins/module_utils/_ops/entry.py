@@ -5,26 +5,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule, missing_required_lib
-from ansible_collections.ocore.cloud.plugins.module_utils._api.client import REQUESTS_IMPORT_ERROR, Client
-from ansible_collections.ocore.cloud.plugins.module_utils._api.contract import PYDANTIC_IMPORT_ERROR
-from ansible_collections.ocore.cloud.plugins.module_utils._api.errors import OcoreError
-from ansible_collections.ocore.cloud.plugins.module_utils._api.redaction import MASK, Scrubber
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.ocore.cloud.plugins.module_utils._api.client import Client
+from ansible_collections.ocore.cloud.plugins.module_utils._api.deadline import Deadline
+from ansible_collections.ocore.cloud.plugins.module_utils._api.libraries import library_problem
+from ansible_collections.ocore.cloud.plugins.module_utils._api.redaction import MASK, Scrubber, Warnings, displayable
 from ansible_collections.ocore.cloud.plugins.module_utils._api.settings import Settings
-from ansible_collections.ocore.cloud.plugins.module_utils._ops.arguments import Spec
+from ansible_collections.ocore.cloud.plugins.module_utils._ops.arguments import Spec, clean_identifiers
 from ansible_collections.ocore.cloud.plugins.module_utils._ops.lifecycle import Clock
-from ansible_collections.ocore.cloud.plugins.module_utils._ops.run import Operation, Task
-
-
-def missing_library() -> tuple[str, str] | None:
-    """Tell which library can't be imported, as message and traceback; null when all are there."""
-    for library, error in (("requests", REQUESTS_IMPORT_ERROR), ("pydantic", PYDANTIC_IMPORT_ERROR)):
-        if error is not None:
-            return missing_required_lib(library), error
-    return None
+from ansible_collections.ocore.cloud.plugins.module_utils._ops.run import Operation, Run, as_ocore_error
 
 
 def run(
@@ -38,49 +31,48 @@ def run(
     """Run an operation.
 
     :param options: validated options, defaults filled in.
-    :param warn: takes a sentence for the user.
-    :param progress: takes a line to show while the task waits.
+    :param warn: called with a sentence for the user.
+    :param progress: called with a line to show while the task waits.
     :returns: the result of the task; on a failure with ``failed``, ``msg`` and ``error`` (status and code of oCore's
         answer), and with what was done until then.
     """
-    task: Task | None = None
-    client: Client | None = None
-    said: set[str] = set()
     # Env values were taken out of oCore's own words where they came in; in ours they would only make holes.
-    without_token = Scrubber([options["api_token"] or ""])
-
-    def warn_once(text: str) -> None:
-        if text not in said:
-            said.add(text)
-            warn(without_token(text))
-
+    scrub = Scrubber([options["api_token"] or ""])
+    warnings = Warnings(warn, scrub)
+    deadline = Deadline(options.get("wait_timeout", math.inf))
+    current: Run | None = None
+    client: Client | None = None
     try:
-        clock = Clock(
-            options.get("wait_timeout", 600),
-            options.get("wait_interval", 2.0),
-            lambda line: progress(without_token(line)),
-        )
-        client = Client(Settings.from_options(options), caller=operation.name, warn=warn_once)
-        task = Task(options, check_mode, client, clock, warn_once)
-        operation.execute(task)
-    except OcoreError as error:
-        message = error.message
-        if task is not None and task.actions:
-            message += f" Done before that: {', '.join(task.actions)}."
-        result = {
-            **_result(operation, task),
-            "error": error.details(),
-            "failed": True,
-            "msg": message,
-        }
-    else:
-        result = _result(operation, task)
+        clock = Clock(deadline, options.get("wait_interval", 2.0), lambda line: progress(displayable(scrub(line))))
+        cleaned = clean_identifiers(options)
+        client = Client(Settings.from_options(cleaned), caller=operation.name, warn=warnings, deadline=deadline)
+        current = Run(cleaned, check_mode, client, clock, warnings)
+        operation.execute(current)
+        result = _result(operation, current)
+    except Exception as error:
+        result = _failure(operation, current, error)
     finally:
+        # Whatever ended the task, an interrupt included: threads that are still at work send nothing more.
+        deadline.stop()
         if client is not None:
             client.close()
+        warnings.close()
     # AnsibleModule does this up to ansible-core 2.21. From 2.22 on it leaves the token to be hidden where it is shown.
-    cleaned: dict[str, Any] = _scrubbed(result, without_token)
-    return cleaned
+    cleaned_result: dict[str, Any] = _scrubbed(result, scrub)
+    return cleaned_result
+
+
+def _failure(operation: Operation, current: Run | None, error: Exception) -> dict[str, Any]:
+    known = as_ocore_error(error)
+    message = known.message
+    if current is not None and current.actions:
+        message += f" Done before that: {', '.join(current.actions)}."
+    return {
+        **_result(operation, current),
+        "error": known.details(),
+        "failed": True,
+        "msg": displayable(message),
+    }
 
 
 def _scrubbed(value: Any, scrub: Scrubber) -> Any:
@@ -91,17 +83,18 @@ def _scrubbed(value: Any, scrub: Scrubber) -> Any:
     return [_scrubbed(item, scrub) for item in value] if isinstance(value, list) else value
 
 
-def _result(operation: Operation, task: Task | None) -> dict[str, Any]:
-    if task is None:
-        return {"changed": False}
+def _result(operation: Operation, current: Run | None) -> dict[str, Any]:
+    result = current.result if current is not None else {}
     if not operation.about_one:
-        return {"changed": False, **task.result}
-    record = task.instance.record(task.reveal) if task.instance else None
-    return {"changed": bool(task.actions), "actions": task.actions, "instance": record, **task.result}
+        return {"changed": False, **result}
+    actions = current.actions if current is not None else []
+    instance = current.instance if current is not None else None
+    record = instance.record(current.reveal) if instance and current else None
+    return {"changed": bool(actions), "actions": actions, "instance": record, **result}
 
 
-def echo(options: Mapping[str, Any], spec: Spec) -> dict[str, Any]:
-    """Give options as a result may show them: without the token, wherever it is, and without env values.
+def shown_arguments(options: Mapping[str, Any], spec: Spec) -> dict[str, Any]:
+    """Return options as a result may show them: without the token, wherever it is, and without env values.
 
     :param spec: the argument spec of these options. What it does not name is masked as well: a misspelled ``env_vars``
         holds the same secrets.
@@ -129,8 +122,8 @@ def _masked_env(value: Any) -> Any:
     return value if value is None else MASK
 
 
-def refusal(message: str) -> str:
-    """Add to the text about refused arguments what Ansible can't know."""
+def explain_refused_arguments(message: str) -> str:
+    """Add to the text about refused arguments what Ansible cannot know."""
     if "missing required arguments" in message and "api_token" in message:
         return f"{message}. Set api_token, or the environment variable OCORE_API_TOKEN."
     return message
@@ -140,7 +133,7 @@ class OcoreModule(AnsibleModule):  # type: ignore[misc]
     """The module front door.
 
     Env values are secret but no ``no_log`` option: Ansible would then blank out every value of the result that holds one
-    of them, so that a variable with the value "1" would destroy port numbers. They are taken out of the echo of the
+    of them, so that a variable with the value "1" would destroy port numbers. They are masked in the result's copy of the
     arguments here, and out of everything else where it is made. Nothing is written to the system log for the same reason.
     """
 
@@ -150,20 +143,20 @@ class OcoreModule(AnsibleModule):  # type: ignore[misc]
     params: dict[str, Any]
 
     def exit_json(self, **kwargs: Any) -> None:
-        self.params = echo(self.params, self.argument_spec)
+        self.params = shown_arguments(self.params, self.argument_spec)
         super().exit_json(**kwargs)
 
     def fail_json(self, msg: str, **kwargs: Any) -> None:
-        self.params = echo(self.params, self.argument_spec)
-        super().fail_json(refusal(msg), **kwargs)
+        self.params = shown_arguments(self.params, self.argument_spec)
+        super().fail_json(explain_refused_arguments(msg), **kwargs)
 
 
 def run_module(operation: Operation) -> None:
     """Run an operation as a module: the ``main`` of every module file."""
     module = OcoreModule(operation)
-    missing = missing_library()
-    if missing is not None:
-        module.fail_json(missing[0], exception=missing[1])
+    problem = library_problem()
+    if problem is not None:
+        module.fail_json(problem[0], exception=problem[1])
     result = run(operation, module.params, check_mode=module.check_mode, warn=module.warn, progress=lambda _line: None)
     if result.pop("failed", False):
         module.fail_json(result.pop("msg"), **result)

@@ -5,38 +5,40 @@
 
 from __future__ import annotations
 
-from ansible_collections.ocore.cloud.plugins.module_utils._api.contract import is_on_server
+from ansible_collections.ocore.cloud.plugins.module_utils._api.contract import Instance, is_on_server
 from ansible_collections.ocore.cloud.plugins.module_utils._ops.arguments import AUTH_SPEC, IDENTITY_SPEC
-from ansible_collections.ocore.cloud.plugins.module_utils._ops.identity import find_in
+from ansible_collections.ocore.cloud.plugins.module_utils._ops.identity import KEYS, Identity, find_in
 from ansible_collections.ocore.cloud.plugins.module_utils._ops.reading import (
     GATHER,
     existing,
     gather_records,
     read_instances,
 )
-from ansible_collections.ocore.cloud.plugins.module_utils._ops.run import Operation, Task
+from ansible_collections.ocore.cloud.plugins.module_utils._ops.run import Operation, Run
 
 
-def execute(task: Task) -> None:
-    """Read the instances that fit.
+def execute(run: Run) -> None:
+    """Read the instances that match.
 
     :raises OcoreError: when a request fails.
     """
-    options = task.options
-    server = options["server_id"]
-    if options["id"]:
-        one = task.client.get_instance(options["id"])
-        found = [one] if one is not None and (not server or is_on_server(one.server_id, server)) else []
-    elif options["slug"] or options["name"]:
-        listing = task.client.list_instances(server)
-        match = find_in(listing.on_server(server) if server else listing, options)
-        one = match.instance or match.leaving
-        found = [one] if one is not None else []
-    else:
-        found = read_instances(task.client, [server] if server else [], task.warn)
-    found = existing(found)
-    task.result["instances"] = gather_records(task.client, found, options["gather"], task.reveal)
-    task.result["total"] = len(found)
+    found = existing(_matching(run))
+    run.result["instances"] = gather_records(run.client, found, run.options["gather"], run.reveal, run.warn)
+    run.result["total"] = len(found)
+
+
+def _matching(run: Run) -> list[Instance]:
+    server = run.options["server_id"]
+    if not any(run.options[key] for key in KEYS):
+        return read_instances(run.client, [server] if server else [], run.warn)
+    identity = Identity.from_options(run.options)
+    if identity.id:
+        one = run.client.get_instance(identity.id)
+        return [one] if one is not None and (not server or is_on_server(one.server_id, server)) else []
+    listing = run.client.list_instances(server)
+    match = find_in(listing.on_server(server) if server else listing, identity)
+    one = match.instance or match.leaving
+    return [one] if one is not None else []
 
 
 OPERATION = Operation(

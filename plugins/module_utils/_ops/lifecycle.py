@@ -1,32 +1,34 @@
 # SPDX-FileCopyrightText: oCore collection contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The life of an instance: what a status word means, and how to wait for one.
+"""The life of an instance: what a status word means, which action leads where, and how to wait.
 
-The public pages of oCore disagree about the words, so they are compared in lower case and a word that nobody knows counts
-as "in progress": it is waited for, and the time-out names it.
+The public pages of oCore disagree about the words, so they are compared in lower case. An unknown word counts as "in
+progress": the wait goes on, and if it times out, the error quotes the word.
 """
 
 from __future__ import annotations
 
 import enum
 import math
-import time
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from typing import Optional, TypeVar
 
 from ansible_collections.ocore.cloud.plugins.module_utils._api.contract import Instance
+from ansible_collections.ocore.cloud.plugins.module_utils._api.deadline import Deadline
 from ansible_collections.ocore.cloud.plugins.module_utils._api.errors import OcoreError
+from ansible_collections.ocore.cloud.plugins.module_utils._api.redaction import displayable
 
 INTERVAL_MOST = 10.0
-"""Seconds between two polls at the most; a longer wait_interval is taken as it is."""
+"""Seconds between two polls at most; a longer wait_interval is used as it is."""
 INTERVAL_GROWTH = 1.5
 STALE_FAILURE = 30.0
 """Seconds for which a failure that was there before the action may be a leftover."""
+INVISIBLE_MOST = 15.0
+"""Seconds after an accepted request for which a missing instance counts as "not visible yet": reads may lag."""
 REPORT_EVERY = 15.0
 """Seconds between two lines of progress while nothing changes."""
-
 
 GO_ON = (
     "run the task again to go on waiting, with a longer wait_timeout if this is only slow, or look at the instance in "
@@ -64,7 +66,7 @@ SETTLED = frozenset({Phase.READY, Phase.STOPPED, Phase.FAILED, Phase.GONE})
 
 
 def phase_of(status: str | None) -> Phase:
-    """Give the phase of a status word."""
+    """Return the phase of a status word."""
     word = (status or "").strip().lower()
     if word.endswith("_failed"):
         return Phase.FAILED
@@ -72,20 +74,42 @@ def phase_of(status: str | None) -> Phase:
 
 
 def phase(instance: Instance | None) -> Phase:
-    """Give the phase of an instance; one that can't be read any more is gone."""
+    """Return the phase of an instance; one that cannot be read any more (``None``) is gone."""
     return Phase.GONE if instance is None else phase_of(instance.status)
 
 
-def reason(instance: Instance) -> str:
-    """Give status and status message as words for a sentence."""
-    words = f'status "{instance.status}"' if instance.status else "no status"
-    return f"{words}, {instance.status_message.rstrip('.')}" if instance.status_message else words
+def describe_status(instance: Instance) -> str:
+    """Return status and status message as words for a sentence."""
+    words = f'status "{displayable(instance.status)}"' if instance.status else "no status"
+    return f"{words}, {displayable(instance.status_message).rstrip('.')}" if instance.status_message else words
+
+
+def action_for(state: str, instance: Instance) -> str | None:
+    """Return the action that leads to ``state``: start, stop or restart; ``None`` when none is needed.
+
+    :param state: started, stopped or restarted.
+    :param instance: in whatever phase. One on its way to ``state`` needs no action.
+    """
+    now = phase(instance)
+    if state == "restarted":
+        return "restart"
+    if state == "started":
+        return None if now in (Phase.READY, Phase.PROGRESS) else "start"
+    return None if now in (Phase.STOPPED, Phase.STOPPING) else "stop"
+
+
+def is_invisible_yet(now: Instance | None, elapsed: float) -> bool:
+    """Return whether a missing instance may be one that reads do not show yet.
+
+    :param elapsed: seconds since oCore accepted the request.
+    """
+    return now is None and elapsed < INVISIBLE_MOST
 
 
 def failed_since(before: Instance | None, now: Instance, elapsed: float) -> bool:
-    """Tell whether ``now`` failed after ``before`` was seen.
+    """Return whether ``now`` failed after ``before`` was seen.
 
-    :param before: the instance just before the action; null when there was none.
+    :param before: the instance just before the action; ``None`` when there was none.
     :param elapsed: seconds since the action. A failure that looks as it did before counts only when it stays.
     """
     if phase(now) is not Phase.FAILED:
@@ -97,56 +121,54 @@ def failed_since(before: Instance | None, now: Instance, elapsed: float) -> bool
 
 
 class Clock:
-    """The one deadline of a task, and the pace of its polls.
+    """The pace of a task's polls, on its one deadline.
 
-    :param timeout: seconds for the whole task.
+    :param deadline: when the task has to be over.
     :param interval: seconds before the first poll; grows to ``INTERVAL_MOST``.
     :param progress: called with a line for people while they wait.
-    :param now, sleep: replaced in tests.
+    :raises OcoreError: when the interval or the timeout cannot be used.
     """
 
-    def __init__(
-        self,
-        timeout: float,
-        interval: float,
-        progress: Callable[[str], None],
-        now: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], None] = time.sleep,
-    ) -> None:
-        if not (0 < interval < math.inf and timeout >= 0):
-            raise OcoreError("wait_interval must be more than 0 seconds, and wait_timeout 0 or more.")
-        self.timeout = timeout
+    def __init__(self, deadline: Deadline, interval: float, progress: Callable[[str], None]) -> None:
+        if not 0 < interval < math.inf:
+            raise OcoreError(f"wait_interval must be more than 0 seconds, not {interval:g}.")
+        if not deadline.seconds >= 0:
+            raise OcoreError(f"wait_timeout must be 0 seconds or more, not {deadline.seconds:g}.")
+        self.deadline = deadline
         self._interval = interval
         self._progress = progress
-        self._now = now
-        self._sleep = sleep
-        self._start = now()
         self._said = ""
         self._said_at = 0.0
 
-    def elapsed(self) -> float:
-        """Give the seconds since the task began."""
-        return self._now() - self._start
+    @property
+    def timeout(self) -> float:
+        """Return the seconds that the whole task may take."""
+        return self.deadline.seconds
 
-    def ticks(self) -> Iterator[float]:
-        """Pause, then give the seconds since the first call, again and again, until the deadline; the last is at it."""
-        began = self._now()
-        interval = self._interval
-        while (left := self.timeout - self.elapsed()) > 0:
-            self._sleep(min(interval, left))
-            yield self._now() - began
-            interval = max(self._interval, min(INTERVAL_MOST, interval * INTERVAL_GROWTH))
+    def elapsed(self) -> float:
+        """Return the seconds since the task began."""
+        return self.deadline.elapsed()
 
     def expired(self) -> bool:
-        """Tell whether the deadline is over."""
-        return self.elapsed() >= self.timeout
+        """Return whether the deadline has passed."""
+        return self.deadline.expired()
 
-    def pause(self, seconds: float) -> None:
-        """Pause once, for what has to be known even when the deadline is over."""
-        self._sleep(seconds)
+    def ticks(self) -> Iterator[float]:
+        """Pause, then yield the seconds since the first call, again and again, until the deadline; the last is at it."""
+        began = self.elapsed()
+        interval = self._interval
+        while (left := self.deadline.left()) > 0:
+            self.deadline.pause(min(interval, left))
+            yield self.elapsed() - began
+            interval = max(self._interval, min(INTERVAL_MOST, interval * INTERVAL_GROWTH))
+
+    def pause(self, seconds: float) -> bool:
+        """Pause once; return whether there is time left afterwards."""
+        self.deadline.pause(min(seconds, self.deadline.left()))
+        return not self.expired()
 
     def say(self, text: str) -> None:
-        """Show a line of progress: at once when it says something new, else every ``REPORT_EVERY`` seconds."""
+        """Show a line of progress: at once when it is new, else every ``REPORT_EVERY`` seconds."""
         elapsed = self.elapsed()
         if text != self._said or elapsed - self._said_at >= REPORT_EVERY:
             self._said, self._said_at = text, elapsed
@@ -155,15 +177,15 @@ class Clock:
 
 @dataclass(frozen=True)
 class Wait:
-    """What the steps on one instance have to wait for before they can go on.
+    """What the steps on one instance have to wait for before they can continue.
 
     :param instance: the instance.
-    :param purpose: what is waited for, after "to": "be created".
-    :param done: called with the instance (null when it is gone) and the seconds waited; raises OcoreError when the goal
-        can't be reached.
+    :param purpose: the goal, after "to": "be created".
+    :param done: called with the instance (``None`` when oCore answers 404) and the seconds waited; raises OcoreError when
+        the goal cannot be reached.
     :param last: the instance as seen last.
-    :param advice: what to do when time runs out.
-    :param until_gone: whether the goal is that oCore does not show the instance any more.
+    :param advice: what to do when the wait times out.
+    :param until_gone: whether the goal is that oCore no longer shows the instance.
     """
 
     instance: Instance
@@ -174,60 +196,48 @@ class Wait:
     until_gone: bool = False
 
     def label(self) -> str:
-        """Give the words for messages: "instance shop (id) to be created"."""
+        """Return the words for messages: "instance shop (id) to be created"."""
         return f"instance {self.instance.label()} to {self.purpose}"
 
 
 T = TypeVar("T")
 
-#: Work on one instance that says when it has to wait, and is sent the instance as ``done`` accepted it. How it is waited
-#: for is the caller's business: one instance is read by itself, a fleet with one request for all.
+#: Work on one instance: yields a :class:`Wait` where it has to wait, and is sent the instance as ``done`` accepted it. How
+#: to wait is the caller's business: a task on one instance reads it by id, a fleet reads one list for all of them.
 Steps = Generator[Wait, Optional[Instance], T]  # noqa: UP045 - pylint reads it as an expression
 
 
-def wait_for(
-    clock: Clock,
-    purpose: str,
-    read: Callable[[], Instance | None],
-    done: Callable[[Instance | None, float], bool],
-    last: Instance | None,
-    advice: str = GO_ON,
-) -> Instance | None:
-    """Poll an instance until ``done`` says so.
+def wait_for(clock: Clock, wait: Wait, read: Callable[[], Instance | None]) -> Instance | None:
+    """Poll an instance until ``wait.done`` accepts it. A goal that is already reached costs no request.
 
-    :param purpose: what is waited for: "instance shop (id) to be ready".
-    :param read: reads the instance; null when it is gone. An answer that fails only for the moment is waited out.
-    :param done: called with the instance and the seconds waited; raises OcoreError when the goal can't be reached.
-    :param last: the instance as seen last; a goal that it has reached already costs no request.
-    :param advice: what to do when time runs out.
-    :returns: the instance as ``done`` accepted it.
-    :raises OcoreError: at the deadline; the text holds the last status word.
+    :param read: reads the instance; ``None`` when oCore answers 404. A transient failure is waited out.
+    :returns: the instance as ``wait.done`` accepted it.
+    :raises OcoreError: at the deadline; the text quotes the last status word.
     """
-    if done(last, 0.0):
+    last, trouble = wait.last, ""
+    if wait.done(last, 0.0):
         return last
-    trouble = ""
     for waited in clock.ticks():
-        clock.say(f"waiting for {purpose}: {(last.status or 'no status') if last else 'gone'}")
+        clock.say(f"waiting for {wait.label()}: {displayable(last.status or 'no status') if last else 'not found'}")
         try:
-            last = read()
-            trouble = ""
+            last, trouble = read(), ""
         except OcoreError as error:
             if not error.transient:
                 raise
             trouble = f" The last request failed: {error.message}"
             continue
-        if done(last, waited):
+        if wait.done(last, waited):
             return last
-    raise timed_out(clock, purpose, last, trouble, advice)
+    raise wait_timed_out(clock, wait, last, trouble)
 
 
-def timed_out(clock: Clock, purpose: str, last: Instance | None, trouble: str, advice: str) -> OcoreError:
+def wait_timed_out(clock: Clock, wait: Wait, last: Instance | None, trouble: str) -> OcoreError:
     """Describe a wait that ended at the deadline.
 
     :param trouble: a sentence about the last request if that failed, with a blank before it; else empty.
     """
-    seen = reason(last) if last else "it can't be found"
+    seen = describe_status(last) if last else "oCore does not find it"
     return OcoreError(
-        f"Waiting for {purpose} ended after {clock.timeout:g} seconds (wait_timeout): {seen}.{trouble} Nothing was "
-        f"undone: {advice}"
+        f"Waiting for {wait.label()} ended after {clock.timeout:g} seconds (wait_timeout): {seen}.{trouble} Nothing was "
+        f"undone: {wait.advice}"
     )

@@ -11,6 +11,7 @@ from typing import Any
 
 from ansible_collections.ocore.cloud.plugins.module_utils._api.client import Client
 from ansible_collections.ocore.cloud.plugins.module_utils._api.contract import Instance
+from ansible_collections.ocore.cloud.plugins.module_utils._api.errors import OcoreError
 from ansible_collections.ocore.cloud.plugins.module_utils._api.redaction import Scrubber
 from ansible_collections.ocore.cloud.plugins.module_utils._ops.lifecycle import Phase, phase
 
@@ -18,54 +19,8 @@ GATHER = ("health", "health_score")
 GATHER_THREADS = 8
 """Requests at once. Control planes have been seen to fail from about ten parallel calls of one client."""
 
-
-def existing(instances: Iterable[Instance]) -> list[Instance]:
-    """Leave out the instances that are deleted but still listed."""
-    return [instance for instance in instances if phase(instance) is not Phase.GONE]
-
-
-def gather_records(
-    client: Client, instances: Sequence[Instance], gather: Sequence[str], reveal_env_vars: bool
-) -> list[dict[str, Any]]:
-    """Give the instance records, with what is to be gathered added.
-
-    :param gather: some of ``GATHER``. ``health`` adds the key ``health``, ``health_score`` the key
-        ``health_score_details``; either is null when oCore has none. One request per instance and kind.
-    :raises OcoreError: when one of the requests fails.
-    """
-    found = [instance.record(reveal_env_vars) for instance in instances]
-    jobs = [(record, instance, what) for record, instance in zip(found, instances, strict=True) for what in gather]
-    if not jobs:
-        return found
-
-    def scrubbed(instance: Instance, answer: dict[str, Any]) -> dict[str, Any]:
-        """Mask env values in the free texts; they may quote what did not work."""
-        if reveal_env_vars:
-            return answer
-        scrub = Scrubber(instance.secrets())
-        for part, key in ((answer, "status_message"), *((factor, "details") for factor in answer.get("factors", []))):
-            if part.get(key):
-                part[key] = scrub(part[key])
-        return answer
-
-    def run(job: tuple[dict[str, Any], Instance, str]) -> None:
-        record, instance, what = job
-        if what == "health":
-            health = client.get_health(instance)
-            record["health"] = scrubbed(instance, health.model_dump()) if health else None
-        else:
-            score = client.get_health_score(instance)
-            record["health_score_details"] = scrubbed(instance, score.record()) if score else None
-
-    with ThreadPoolExecutor(GATHER_THREADS) as pool:
-        futures = [pool.submit(run, job) for job in jobs]
-        try:
-            for future in futures:
-                future.result()
-        finally:
-            for future in futures:
-                future.cancel()
-    return found
+_KEYS = {"health": "health", "health_score": "health_score_details"}
+"""Where a record holds what was gathered."""
 
 
 def read_instances(client: Client, server_ids: Iterable[str], warn: Callable[[str], None]) -> list[Instance]:
@@ -89,3 +44,68 @@ def read_instances(client: Client, server_ids: Iterable[str], warn: Callable[[st
         for instance in existing(listing):
             found.setdefault(instance.id, instance)
     return list(found.values())
+
+
+def existing(instances: Iterable[Instance]) -> list[Instance]:
+    """Leave out the instances that are deleted but still listed."""
+    return [instance for instance in instances if phase(instance) is not Phase.GONE]
+
+
+def gather_records(
+    client: Client,
+    instances: Sequence[Instance],
+    gather: Sequence[str],
+    reveal_env_vars: bool,
+    warn: Callable[[str], None],
+) -> list[dict[str, Any]]:
+    """Return the instance records, with what is to be gathered added.
+
+    One request per instance and kind. Where one fails for an instance alone, the record holds ``None`` and ``warn`` names
+    the instance.
+
+    :param gather: some of ``GATHER``. ``health`` adds the key ``health``, ``health_score`` the key
+        ``health_score_details``; either is ``None`` when oCore has none.
+    :raises OcoreError: when a request shows that none can succeed (the token is refused, no connection), or all fail.
+    """
+    records = [instance.record(reveal_env_vars) for instance in instances]
+    jobs = [(record, instance, what) for record, instance in zip(records, instances, strict=True) for what in gather]
+    if not jobs:
+        return records
+    pool = ThreadPoolExecutor(GATHER_THREADS)
+    try:
+        futures = [pool.submit(_gather, client, instance, what, reveal_env_vars) for _record, instance, what in jobs]
+        failures: list[OcoreError] = []
+        for (record, _instance, what), future in zip(jobs, futures, strict=True):
+            try:
+                record[_KEYS[what]] = future.result()
+            except OcoreError as error:
+                if not error.about_one:
+                    raise
+                failures.append(error)
+                record[_KEYS[what]] = None
+    finally:
+        # Threads that hang in a request are not waited for: whoever ends the task closes their connections.
+        pool.shutdown(wait=False, cancel_futures=True)
+    if len(failures) == len(jobs):
+        raise failures[0]
+    for failure in failures:
+        warn(f"{failure.message} The result holds null in its place.")
+    return records
+
+
+def _gather(client: Client, instance: Instance, what: str, reveal_env_vars: bool) -> dict[str, Any] | None:
+    """Return the health or the health score of one instance, with env values masked in its free texts."""
+    if what == "health":
+        health = client.get_health(instance)
+        answer = health.model_dump() if health else None
+        texts = [(answer, "status_message")]
+    else:
+        score = client.get_health_score(instance)
+        answer = score.record() if score else None
+        texts = [(factor, "details") for factor in (answer or {}).get("factors", [])]
+    if answer is not None and not reveal_env_vars:
+        scrub = Scrubber(instance.secrets())
+        for part, key in texts:
+            if part and part.get(key):
+                part[key] = scrub(part[key])
+    return answer

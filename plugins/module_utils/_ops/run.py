@@ -11,6 +11,9 @@ from typing import Any
 
 from ansible_collections.ocore.cloud.plugins.module_utils._api.client import Client
 from ansible_collections.ocore.cloud.plugins.module_utils._api.contract import Instance
+from ansible_collections.ocore.cloud.plugins.module_utils._api.errors import OcoreError
+from ansible_collections.ocore.cloud.plugins.module_utils._api.listing import Listing
+from ansible_collections.ocore.cloud.plugins.module_utils._api.redaction import displayable
 from ansible_collections.ocore.cloud.plugins.module_utils._ops.arguments import Spec
 from ansible_collections.ocore.cloud.plugins.module_utils._ops.lifecycle import (
     Clock,
@@ -22,16 +25,21 @@ from ansible_collections.ocore.cloud.plugins.module_utils._ops.lifecycle import 
     wait_for,
 )
 
+GONE_LOOK = 3
+"""How often an instance that is being removed is read by id before the list is asked for it as well."""
+
 
 @dataclass
-class Task:
+class Run:
     """One run of an operation.
 
     :param options: the validated options by name.
-    :param warn: takes a sentence for the user.
+    :param warn: called with a sentence for the user.
     :param actions: what has been done so far; in check mode, what would be done. Part of every result, also of a failure.
     :param instance: the instance as seen last; part of every result.
     :param result: further keys of the result.
+    :param listing: the list in which the instance was seen last, where one was read while waiting for it.
+    :param claimed_slugs: case-folded slugs that this task declares elsewhere.
     """
 
     options: Mapping[str, Any]
@@ -42,15 +50,27 @@ class Task:
     actions: list[str] = field(default_factory=list)
     instance: Instance | None = None
     result: dict[str, Any] = field(default_factory=dict)
+    listing: Listing | None = None
+    claimed_slugs: frozenset[str] = frozenset()
 
     @property
     def reveal(self) -> bool:
-        """Tell whether env values may be shown."""
+        """Return whether env values may be shown."""
         return bool(self.options.get("reveal_env_vars"))
 
+    def set_diff(self, label: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
+        """Put a diff about the instance ``label`` into the result."""
+        header = f"instance {label}"
+        self.result["diff"] = {
+            "before": dict(before),
+            "after": dict(after),
+            "before_header": header,
+            "after_header": header,
+        }
 
-def follow(task: Task, steps: Steps[T]) -> T:
-    """Take the steps on the task's one instance, reading it by itself whenever they have to wait.
+
+def take_steps(run: Run, steps: Steps[T]) -> T:
+    """Take the steps on the run's one instance, and read it by id wherever they have to wait.
 
     :returns: what the steps return.
     :raises OcoreError: what the steps raise; at the deadline.
@@ -62,22 +82,22 @@ def follow(task: Task, steps: Steps[T]) -> T:
         except StopIteration as end:
             value: T = end.value
             return value
-        found = wait_for(task.clock, wait.label(), _reader(task, wait), wait.done, wait.last, wait.advice)
+        found = wait_for(run.clock, wait, _reader(run, wait))
 
 
-def _reader(task: Task, wait: Wait) -> Callable[[], Instance | None]:
+def _reader(run: Run, wait: Wait) -> Callable[[], Instance | None]:
     reads = 0
 
     def read() -> Instance | None:
         nonlocal reads
         reads += 1
-        now = task.client.get_instance(wait.instance.id)
-        if wait.until_gone and phase(now) is not Phase.GONE and reads % 3 == 0:
+        now = run.client.get_instance(wait.instance.id)
+        if wait.until_gone and phase(now) is not Phase.GONE and reads % GONE_LOOK == 0:
             # What is gone from the list is gone, even where the instance itself can still be read.
-            listing = task.client.list_instances()
+            listing = run.client.list_instances()
             if wait.instance.id not in listing.ids() and not listing.incomplete:
                 return None
-        task.instance = now or task.instance
+        run.instance = now or run.instance
         return now
 
     return read
@@ -89,13 +109,23 @@ class Operation:
 
     :param name: name of the module.
     :param spec: its argument spec.
+    :param execute: does the work; leaves its result in the run, raises OcoreError.
     :param rules: further arguments of AnsibleModule: required_one_of and the like.
-    :param execute: does the work; leaves its result in the task, raises OcoreError.
     :param about_one: whether it is about one instance, which then is part of the result, with the actions.
     """
 
     name: str
     spec: Spec
-    execute: Callable[[Task], None]
+    execute: Callable[[Run], None]
     rules: Mapping[str, Any] = field(default_factory=dict)
     about_one: bool = True
+
+
+def as_ocore_error(error: Exception) -> OcoreError:
+    """Return an exception as one that a user can read; one that is not ours is a defect, and says so."""
+    if isinstance(error, OcoreError):
+        return error
+    return OcoreError(
+        f"The collection failed with {type(error).__name__}: {displayable(str(error))[:300]}. This is a defect of "
+        "ocore.cloud: please report it with this message."
+    )
