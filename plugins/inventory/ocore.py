@@ -206,8 +206,8 @@ from ansible.utils.vars import combine_vars, validate_variable_name
 from ansible_collections.ocore.cloud.plugins.module_utils._api.client import Client
 from ansible_collections.ocore.cloud.plugins.module_utils._api.contract import Instance
 from ansible_collections.ocore.cloud.plugins.module_utils._api.errors import OcoreError
+from ansible_collections.ocore.cloud.plugins.module_utils._api.libraries import library_problem as missing_library
 from ansible_collections.ocore.cloud.plugins.module_utils._api.settings import Settings
-from ansible_collections.ocore.cloud.plugins.module_utils._ops.entry import missing_library
 from ansible_collections.ocore.cloud.plugins.module_utils._ops.reading import existing, gather_records
 from ansible_collections.ocore.cloud.plugins.plugin_utils._construct import (
     Expression,
@@ -362,7 +362,9 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):  # type: i
                         or instance.server_id.casefold() == server.casefold()
                     ):
                         found.setdefault(instance.id, instance)
-            return gather_records(client, list(found.values()), gather, reveal)
+            return gather_records(
+                client, list(found.values()), gather, reveal, lambda text: warnings.update({text: None})
+            )
         except OcoreError as error:
             error.message = client.scrub(error.message)
             raise

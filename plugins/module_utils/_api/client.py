@@ -23,7 +23,7 @@ import threading
 import time
 import traceback
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -92,13 +92,13 @@ class Client:
         *,
         caller: str,
         warn: Warn,
-        sleep: Callable[[float], None] = time.sleep,
+        deadline: Any = None,
     ) -> None:
         self.scrub = Scrubber([settings.token])
         self._settings = settings
         self._user_agent = f"ocore.cloud/{VERSION} ({caller})"
         self._warn = warn
-        self._sleep = sleep
+        self._sleep = deadline.pause if deadline is not None else time.sleep
         self._local = threading.local()
         self._sessions: list[requests.Session] = []
         self._lock = threading.Lock()

@@ -249,3 +249,9 @@ def is_on_server(server_id: object, wanted: str) -> bool:
     that leaves the field out has filtered by itself.
     """
     return not server_id or str(server_id).casefold() == wanted.casefold()
+
+
+def normalized_name(text: str) -> str:
+    import unicodedata
+
+    return unicodedata.normalize("NFC", text.strip())

@@ -37,10 +37,18 @@ class OcoreError(Exception):
         self.uncertain = uncertain
 
     @property
-    def overtaken(self) -> bool:
+    def maybe_own_retry(self) -> bool:
         """Tell whether a repeated request was refused because of something under way, which may be its own first try."""
         return self.uncertain and self.status == 409
 
     def details(self) -> dict[str, Any]:
         """Give the facts of the answer as a dict for the task result (``status``, ``code``; null when unknown)."""
         return {"status": self.status, "code": self.code}
+
+    @property
+    def late(self) -> bool:
+        return self.status == 504 or "did not answer within" in self.message
+
+    @property
+    def about_one(self) -> bool:
+        return self.status in (500, 403, 409, 422)

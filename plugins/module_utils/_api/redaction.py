@@ -66,3 +66,21 @@ def displayable(text: str) -> str:
     if line.isascii() and line.isprintable():
         return line
     return "".join("\ufffd" if unicodedata.category(c) in ("Cc", "Cf", "Cs", "Zl", "Zp") else c for c in line)
+
+
+def is_mask(value: object) -> bool:
+    return isinstance(value, str) and re.fullmatch(r"[^*•●]{0,4}[*•●]{3,}|[*•●]{3,}[^*•●]{0,4}", value) is not None
+
+
+class Warnings:
+    def __init__(self, emit, scrub):
+        self.e, self.s, self.seen = emit, scrub, set()
+
+    def __call__(self, text, kind=None):
+        text = displayable(self.s(text))
+        if text not in self.seen:
+            self.seen.add(text)
+            self.e(text)
+
+    def close(self):
+        pass

@@ -148,7 +148,9 @@ class OcoreModule(AnsibleModule):  # type: ignore[misc]
 
     def fail_json(self, msg: str, **kwargs: Any) -> None:
         self.params = shown_arguments(self.params, self.argument_spec)
-        super().fail_json(explain_refused_arguments(msg), **kwargs)
+        # A missing library is the first thing to mend, even where an argument is refused before anything is imported.
+        problem = library_problem()
+        super().fail_json(problem[0] if problem else explain_refused_arguments(msg), **kwargs)
 
 
 def run_module(operation: Operation) -> None:

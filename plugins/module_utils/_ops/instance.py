@@ -20,7 +20,6 @@ from ansible_collections.ocore.cloud.plugins.module_utils._api.listing import Li
 from ansible_collections.ocore.cloud.plugins.module_utils._ops.arguments import AUTH_SPEC, DECLARATION_SPEC, WAIT_SPEC
 from ansible_collections.ocore.cloud.plugins.module_utils._ops.control import apply_action, apply_owed_restart
 from ansible_collections.ocore.cloud.plugins.module_utils._ops.creation import (
-    Created,
     create_once,
     refuse_lookalike,
     report_twins,

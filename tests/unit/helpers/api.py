@@ -10,6 +10,7 @@ from unittest import mock
 
 from ansible_collections.ocore.cloud.plugins.module_utils._api.client import Client
 from ansible_collections.ocore.cloud.plugins.module_utils._api.contract import Instance, parse
+from ansible_collections.ocore.cloud.plugins.module_utils._api.deadline import Deadline
 from ansible_collections.ocore.cloud.plugins.module_utils._api.listing import Listing
 from ansible_collections.ocore.cloud.plugins.module_utils._api.settings import Settings
 from ansible_collections.ocore.cloud.plugins.module_utils._ops import entry
@@ -66,12 +67,13 @@ def options_of(operation: Operation, **options: Any) -> dict[str, Any]:
 def client(api_url: str, time: Time | None = None, warn: Any = fail, **options: Any) -> Client:
     """Give a client that does not sleep."""
     settings = Settings.from_options(auth(api_url=api_url, **options))
-    return Client(settings, caller="test", warn=warn, sleep=(time or Time()).sleep)
+    time = time or Time()
+    return Client(settings, caller="test", warn=warn, deadline=Deadline(now=time, sleep=time.sleep))
 
 
 def clock(time: Time, timeout: float = 600, interval: float = 2.0) -> Clock:
     """Give a clock on a time of its own."""
-    return Clock(timeout, interval, lambda _line: None, now=time, sleep=time.sleep)
+    return Clock(Deadline(timeout, now=time, sleep=time.sleep), interval, lambda _line: None)
 
 
 def wire(**fields: Any) -> dict[str, Any]:
@@ -122,8 +124,7 @@ def play(
     progress: list[str] = []
     given = options_of(operation, **{"api_url": api_url, "api_token": TOKEN, "retries": 2, **options})
     with (
-        mock.patch.object(entry, "Clock", functools.partial(Clock, now=time, sleep=time.sleep)),
-        mock.patch.object(entry, "Client", functools.partial(Client, sleep=time.sleep)),
+        mock.patch.object(entry, "Deadline", functools.partial(Deadline, now=time, sleep=time.sleep)),
     ):
         outcome = Outcome(entry.run(operation, given, check_mode=check, warn=warnings.append, progress=progress.append))
     outcome.warnings, outcome.progress = warnings, progress

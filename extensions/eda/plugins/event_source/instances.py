@@ -23,7 +23,7 @@ from ansible_collections.ocore.cloud.plugins.module_utils._api.errors import Oco
 from ansible_collections.ocore.cloud.plugins.module_utils._api.listing import Listing
 from ansible_collections.ocore.cloud.plugins.module_utils._api.settings import Settings
 from ansible_collections.ocore.cloud.plugins.module_utils._ops.arguments import AUTH_SPEC
-from ansible_collections.ocore.cloud.plugins.module_utils._ops.entry import missing_library
+from ansible_collections.ocore.cloud.plugins.module_utils._api.libraries import library_problem as missing_library
 from ansible_collections.ocore.cloud.plugins.module_utils._ops.lifecycle import Phase, phase, phase_of
 
 DOCUMENTATION = r"""
