@@ -88,14 +88,17 @@ def _request(run: Run, instance: Instance, action: str) -> None:
 
 def _is_in_progress(run: Run, instance: Instance, cause: OcoreError) -> bool:
     """Return whether an unanswered action shows in the instance; if not, say so in ``cause``."""
+    now: Instance | None = instance
     for _tick, _elapsed in zip(range(UNCERTAIN_LOOKS), run.clock.ticks(), strict=False):
         try:
             now = run.client.get_instance(instance.id)
         except OcoreError as trouble:
             cause.message += f" Reading the instance failed as well: {trouble.message}"
-            break
+            return False
         if now is not None and (_moved(instance, now) or now.status != instance.status):
             return True
+    if now is None:
+        return True  # it is gone, which the wait for the effect reports
     cause.message += " Nothing shows whether it is in progress: look at the instance, then run the task again."
     return False
 

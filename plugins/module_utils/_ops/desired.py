@@ -80,7 +80,7 @@ class Declaration:
 
 
 def _fields(options: Mapping[str, Any]) -> dict[str, Any]:
-    fields = {name: options.get(name) for name in (*CREATABLE, "mcp_write_enabled")}
+    fields: dict[str, Any] = {name: options.get(name) for name in (*CREATABLE, "mcp_write_enabled")}
     # An empty text, such as a survey question left open, declares nothing; only addons_path can sensibly be emptied.
     fields = {name: v for name, v in fields.items() if v is not None and (v != "" or name == "addons_path")}
     if "env_vars" in fields:

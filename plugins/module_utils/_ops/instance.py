@@ -179,9 +179,9 @@ def _refuse_other_identity(declaration: Declaration, created: Instance) -> None:
     """Fail when oCore stored what identifies the instance differently: the next run would not find it."""
     differing, _unknown = compare_immutable(declaration, created)
     identity = declaration.identity
-    if identity.key == "name" and created.name is not None:
-        if normalized_name(created.name) != normalized_name(identity.value):
-            differing.append(f"name is {created.name!r}, the task declares {identity.value!r}")
+    stored = created.name if identity.key == "name" else None
+    if stored is not None and normalized_name(stored) != normalized_name(identity.value):
+        differing.append(f"name is {stored!r}, the task declares {identity.value!r}")
     if differing:
         raise OcoreError(
             f"Instance {created.label()} was created, but oCore stored different values: {'; '.join(differing)}. Put "
@@ -308,8 +308,8 @@ def _check_update(run: Run, current: Instance, fields: Mapping[str, Any]) -> Non
     kept = sorted(set(current.env_vars or {}) - set(fields.get("env_vars", current.env_vars or {})))
     if kept:
         raise OcoreError(
-            f"oCore still shows the env vars {', '.join(kept)} of instance {current.label()} although the update left them "
-            "out: it keeps them, or another client set them at the same time. The rest of the update is done. Run the task "
+            f"The update of instance {current.label()} left out the env vars {', '.join(kept)}, but oCore still shows them: "
+            "it keeps them, or another client set them at the same time. The rest of the update is done. Run the task "
             "again; if they stay, remove them in oCore, or use purge_env_vars: false."
         )
     if ignored := ignored_fields(current, fields):
