@@ -47,7 +47,7 @@ _RESULT_ENCODER = get_module_encoder(_PROFILE, Direction.MODULE_TO_CONTROLLER)
 
 
 class InProcessAction(NormalAction):  # type: ignore[misc]
-    """Runs ``operation`` here when the module would run on the controller with the same Python, else runs the module."""
+    """Run ``operation`` here when the module would run on the controller with the same Python, else run the module."""
 
     operation: ClassVar[Operation]
 
@@ -64,10 +64,17 @@ class InProcessAction(NormalAction):  # type: ignore[misc]
             and self._connection.become is None
             and not self._task.async_val
             and not any(self._task.environment or ())
-            and boolean(self._templar.template(task_vars.get(SWITCH, True)))
+            and self._is_switched_on(task_vars)
             and self._is_our_python(task_vars)
             and library_problem() is None
         )
+
+    def _is_switched_on(self, task_vars: Mapping[str, Any]) -> bool:
+        value = self._templar.template(task_vars.get(SWITCH, True))
+        try:
+            return bool(boolean(value))
+        except TypeError:
+            raise AnsibleError(f"The variable {SWITCH} must be true or false, not {value!r}.") from None
 
     def _is_our_python(self, task_vars: Mapping[str, Any]) -> bool:
         """Tell whether no other Python was chosen for modules; one that would be discovered was not chosen."""

@@ -308,9 +308,9 @@ def _check_update(run: Run, current: Instance, fields: Mapping[str, Any]) -> Non
     kept = sorted(set(current.env_vars or {}) - set(fields.get("env_vars", current.env_vars or {})))
     if kept:
         raise OcoreError(
-            f"The update of instance {current.label()} left out the env vars {', '.join(kept)}, but oCore still shows them: "
-            "it keeps them, or another client set them at the same time. The rest of the update is done. Run the task "
-            "again; if they stay, remove them in oCore, or use purge_env_vars: false."
+            f"Instance {current.label()} still shows the env vars {', '.join(kept)} although they were left out: oCore keeps "
+            "them, or another client set them at the same time. Everything else was changed. Run the task again; if they stay, "
+            "remove them in oCore, or use purge_env_vars: false."
         )
     if ignored := ignored_fields(current, fields):
         lost = lost_env_vars(current, fields["env_vars"]) if "env_vars" in ignored else []
