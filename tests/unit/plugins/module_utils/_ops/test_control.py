@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from ansible_collections.ocore.cloud.plugins.module_utils._ops.control import OPERATION, diff, plan
+from ansible_collections.ocore.cloud.plugins.module_utils._ops.control import OPERATION
+from ansible_collections.ocore.cloud.plugins.module_utils._ops.lifecycle import action_for
 from ansible_collections.ocore.cloud.tests.unit.helpers.api import ID, Outcome, Time, instance, play, wire
 from ansible_collections.ocore.cloud.tests.unit.helpers.scripted import Scripted
 
@@ -41,9 +42,9 @@ def control(ocore: Scripted, state: str, **options: Any) -> Outcome:
 def test_an_action_is_planned_unless_the_state_is_there_or_under_way(
     status: str, started: str | None, stopped: str | None
 ) -> None:
-    assert plan("started", instance(status=status)) == started
-    assert plan("stopped", instance(status=status)) == stopped
-    assert plan("restarted", instance(status=status)) == "restart"
+    assert action_for("started", instance(status=status)) == started
+    assert action_for("stopped", instance(status=status)) == stopped
+    assert action_for("restarted", instance(status=status)) == "restart"
 
 
 def test_the_diff_shows_the_status() -> None:

@@ -81,7 +81,7 @@ def test_a_name_that_several_have_fails_and_lists_them(ocore: Scripted) -> None:
     ocore.expect("GET", "/instances", answer=[wire(), wire(id="b", slug="shop-2")])
     result = read(ocore, name="Shop")
     assert result["failed"]
-    assert f"shop ({ID}), shop-2 (b). Name the one you mean by id or slug." in result["msg"]
+    assert f"shop ({ID}), shop-2 (b). Identify the right one by id or slug." in result["msg"]
 
 
 def test_a_server_whose_filter_is_ignored_gets_its_own_only(ocore: Scripted) -> None:
