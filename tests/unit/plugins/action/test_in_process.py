@@ -98,8 +98,8 @@ def test_python_of_a_virtual_environment_is_another_python(tmp_path: Path) -> No
     assert not action(variables)._can_run_here(variables)
 
 
-def test_missing_library_is_left_to_the_module_to_report(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_in_process, "missing_library", lambda: ("no requests", "Traceback"))
+def test_library_that_is_missing_is_left_to_the_module_to_report(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_in_process, "library_problem", lambda: ("no requests", "Traceback"))
     assert not action()._can_run_here({})
 
 

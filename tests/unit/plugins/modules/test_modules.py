@@ -56,7 +56,7 @@ def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
     return run
 
 
-def test_creating_with_a_diff(ocore: Scripted, run: Any) -> None:
+def test_creation_with_a_diff(ocore: Scripted, run: Any) -> None:
     ocore.expect("GET", "/instances", headers={"Authorization": f"Bearer {TOKEN}", "X-Org-Slug": "acme"}, answer=[])
     ocore.expect("POST", "/instances", status=202, answer=wire(envVars={"A": SECRET}))
     result = run(
@@ -74,7 +74,7 @@ def test_creating_with_a_diff(ocore: Scripted, run: Any) -> None:
     assert result["invocation"]["module_args"]["env_vars"] == {"A": "********"}
 
 
-def test_check_mode_writes_nothing(ocore: Scripted, run: Any) -> None:
+def test_update_in_check_mode_writes_nothing(ocore: Scripted, run: Any) -> None:
     ocore.expect("GET", "/instances", answer=[wire(envVars={"A": "old"})])
     args = {"api_url": ocore.api_url, "slug": "shop", "env_vars": {"A": SECRET}}
     result = run(ocore_instance, **args, _ansible_check_mode=True)
@@ -82,13 +82,14 @@ def test_check_mode_writes_nothing(ocore: Scripted, run: Any) -> None:
     assert result["diff"]["after"] == {"env_vars": {"A": "******** (changed)"}}
 
 
-def test_a_version_given_as_a_number_is_read_as_yaml_shows_it(ocore: Scripted, run: Any) -> None:
+def test_idempotent_version_given_as_a_number_is_read_as_yaml_shows_it(ocore: Scripted, run: Any) -> None:
     ocore.expect("GET", "/instances", answer=[wire()])
     assert run(ocore_instance, api_url=ocore.api_url, slug="shop", odoo_version=18.0)["changed"] is False
 
 
-def test_an_api_that_echoes_env_values_shows_none(ocore: Scripted, run: Any) -> None:
+def test_secret_env_values_that_the_api_echoes_are_masked(ocore: Scripted, run: Any) -> None:
     ocore.expect("GET", "/instances", answer=[wire()])
+    ocore.expect("GET", PATH, answer=wire())
     ocore.expect("PUT", PATH, status=422, answer={"message": "bad", "errors": {"envVars": {"A": [SECRET]}}})
     result = run(ocore_instance, api_url=ocore.api_url, slug="shop", env_vars={"A": SECRET})
     assert result["msg"].startswith(
@@ -97,7 +98,7 @@ def test_an_api_that_echoes_env_values_shows_none(ocore: Scripted, run: Any) -> 
     assert result["error"] == {"status": 422, "code": None}
 
 
-def test_control_and_info(ocore: Scripted, run: Any) -> None:
+def test_idempotent_control_and_info(ocore: Scripted, run: Any) -> None:
     ocore.expect("GET", PATH, answer=wire())
     assert run(ocore_instance_control, api_url=ocore.api_url, id=ID, state="started")["changed"] is False
     ocore.expect("GET", "/instances", answer=[wire(envVars={"A": SECRET})])
@@ -130,7 +131,7 @@ def test_warnings_reach_the_user(ocore: Scripted, run: Any, monkeypatch: pytest.
         (ocore_instance_info, {"request_timeout": "inf"}, "request_timeout must be more than 0"),
     ],
 )
-def test_bad_arguments_are_named_without_their_secrets(
+def test_secret_arguments_are_not_shown_when_they_are_refused(
     run: Any, module: ModuleType, args: dict[str, Any], words: str
 ) -> None:
     result = run(module, **{"api_url": f"http://127.0.0.1:{closed_port()}", **args})
@@ -139,7 +140,9 @@ def test_bad_arguments_are_named_without_their_secrets(
 
 
 @pytest.mark.parametrize("module", MODULES)
-def test_without_a_token_the_variable_is_named(run: Any, module: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_arguments_without_a_token_name_the_variable(
+    run: Any, module: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.delenv("OCORE_API_TOKEN")
     args = {"state": "started"} if module is ocore_instance_control else {}
     result = run(module, slug="shop", **args)
@@ -150,19 +153,21 @@ def test_without_a_token_the_variable_is_named(run: Any, module: ModuleType, mon
 
 @pytest.mark.parametrize("library", ["requests", "pydantic"])
 @pytest.mark.parametrize("module", MODULES)
-def test_a_missing_library_gives_the_usual_message(
+def test_library_that_is_missing_is_named_with_the_pip_command(
     run: Any, module: ModuleType, library: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(entry, f"{library.upper()}_IMPORT_ERROR", "ImportError: no such module")
+    monkeypatch.setitem(sys.modules, library, None)
     args = {"state": "started"} if module is ocore_instance_control else {}
-    assert f"Failed to import the required Python library ({library})" in run(module, slug="shop", **args)["msg"]
+    message = run(module, slug="shop", **args)["msg"]
+    assert message.startswith(f"The Python library {library} is not installed for {sys.executable}; ")
+    assert f"{sys.executable} -m pip install '{library}>=" in message
 
 
 @pytest.mark.parametrize(
     ("blocked", "floor", "mark"),
-    [("requests", "_api.client", "REQUESTS_IMPORT_ERROR"), ("pydantic", "_api.contract", "PYDANTIC_IMPORT_ERROR")],
+    [("requests", "_api.http", "REQUESTS_IMPORT_ERROR"), ("pydantic", "_api.contract", "PYDANTIC_IMPORT_ERROR")],
 )
-def test_every_floor_can_be_imported_without_the_library(
+def test_library_is_not_needed_to_import_any_floor(
     blocked: str, floor: str, mark: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     prefix = "ansible_collections.ocore.cloud.plugins.module_utils."
@@ -174,7 +179,7 @@ def test_every_floor_can_be_imported_without_the_library(
         if isinstance(value, ModuleType):
             monkeypatch.setattr(package, name, value)  # puts the real ones back afterwards
     assert "ModuleNotFoundError" in getattr(importlib.import_module(prefix + floor), mark)
-    entry = importlib.import_module(prefix + "_ops.entry")
-    assert f"({blocked})" in entry.missing_library()[0]
+    problem = importlib.import_module(prefix + "_api.libraries").library_problem()
+    assert f"The Python library {blocked} is not installed" in problem[0]
     for operation in ("_ops.instance", "_ops.control", "_ops.info"):
         assert importlib.import_module(prefix + operation).OPERATION.spec

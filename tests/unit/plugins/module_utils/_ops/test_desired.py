@@ -10,7 +10,13 @@ import pytest
 from ansible_collections.ocore.cloud.plugins.module_utils._api.contract import Instance
 from ansible_collections.ocore.cloud.plugins.module_utils._api.errors import OcoreError
 from ansible_collections.ocore.cloud.plugins.module_utils._api.redaction import MASK
-from ansible_collections.ocore.cloud.plugins.module_utils._ops.desired import Declaration, Plan, make_plan, predict
+from ansible_collections.ocore.cloud.plugins.module_utils._ops.desired import (
+    Declaration,
+    Plan,
+    make_plan,
+    predict,
+    restart_is_owed,
+)
 from ansible_collections.ocore.cloud.plugins.module_utils._ops.instance import OPERATION
 from ansible_collections.ocore.cloud.tests.unit.helpers.api import ID, SERVER, instance, options_of
 
@@ -29,9 +35,6 @@ def plan(current: Instance | None, **options: Any) -> Plan:
     return make_plan(declaration(**options), current)
 
 
-# --- what is wanted
-
-
 @pytest.mark.parametrize(
     ("value", "text"),
     [
@@ -46,7 +49,7 @@ def plan(current: Instance | None, **options: Any) -> Plan:
         (False, "false"),
     ],
 )
-def test_a_scalar_becomes_text_as_yaml_writes_it(value: object, text: str) -> None:
+def test_env_vars_are_text_as_yaml_writes_scalars(value: object, text: str) -> None:
     assert fields(env_vars={"A": value})["env_vars"] == {"A": text}
 
 
@@ -61,22 +64,19 @@ def test_a_scalar_becomes_text_as_yaml_writes_it(value: object, text: str) -> No
         ("•••••", "env_vars: A is a mask"),
     ],
 )
-def test_what_is_no_env_value_is_refused_by_its_name(value: object, words: str) -> None:
+def test_env_vars_without_a_text_form_are_refused_by_name(value: object, words: str) -> None:
     with pytest.raises(OcoreError) as caught:
         fields(env_vars={"A": value})
     assert words in caught.value.message
     assert "planted-secret" not in caught.value.message
 
 
-def test_an_answer_left_open_wants_nothing_but_a_path_can_be_emptied() -> None:
+def test_arguments_that_are_empty_declare_nothing_but_a_path_can_be_emptied() -> None:
     assert fields(branch="", odoo_version=None, addons_path="") == {"slug": "shop", "addons_path": ""}
 
 
-def test_env_names_are_text() -> None:
+def test_env_vars_have_names_that_are_text() -> None:
     assert fields(env_vars={1: "x"})["env_vars"] == {"1": "x"}
-
-
-# --- plans
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def test_env_names_are_text() -> None:
         pytest.param({**NEW, "restart_on_change": True}, NEW, None, ["create"], id="a new one is not restarted"),
     ],
 )
-def test_a_creation_is_planned(
+def test_creation_is_planned(
     options: dict[str, Any], create: dict[str, Any], update: dict[str, Any] | None, actions: list[str]
 ) -> None:
     planned = plan(None, **options)
@@ -120,7 +120,7 @@ def test_a_creation_is_planned(
         ({"slug": "shop", "server_id": SERVER, "name": ""}, "creating it needs name as well."),
     ],
 )
-def test_a_creation_without_what_it_needs_names_it(options: dict[str, Any], words: str) -> None:
+def test_creation_names_what_it_lacks(options: dict[str, Any], words: str) -> None:
     with pytest.raises(OcoreError) as caught:
         plan(None, **options)
     assert words in caught.value.message
@@ -182,7 +182,7 @@ CURRENT = {"envVars": {"A": "1", "B": "2"}}
         pytest.param({"name": "New"}, {"slug": "shop", "name": "New"}, None, id="name as wanted value"),
     ],
 )
-def test_a_change_is_planned(fields: dict[str, Any], options: dict[str, Any], update: dict[str, Any] | None) -> None:
+def test_update_is_planned(fields: dict[str, Any], options: dict[str, Any], update: dict[str, Any] | None) -> None:
     planned = plan(instance(**fields), **{"slug": "shop", **options})
     assert planned.update == update
     assert planned.actions == (["update"] if update else [])
@@ -203,7 +203,7 @@ def test_a_change_is_planned(fields: dict[str, Any], options: dict[str, Any], up
         ({}, {"id": ID, "slug": "other"}, "slug is 'shop', the task declares 'other'"),
     ],
 )
-def test_what_cannot_be_changed_fails_with_both_values(
+def test_update_of_what_cannot_be_changed_fails_with_both_values(
     fields: dict[str, Any], option: dict[str, Any], words: str
 ) -> None:
     with pytest.raises(OcoreError) as caught:
@@ -213,7 +213,7 @@ def test_what_cannot_be_changed_fails_with_both_values(
     assert "Nothing was sent" in caught.value.message
 
 
-def test_what_is_not_shown_cannot_be_compared_and_is_said() -> None:
+def test_update_warns_of_what_is_not_shown() -> None:
     planned = plan(instance(templateId=None, odooVersion=None), slug="shop", template_id="t", odoo_version="18.0")
     assert planned.actions == []
     assert planned.warnings == (
@@ -221,22 +221,22 @@ def test_what_is_not_shown_cannot_be_compared_and_is_said() -> None:
     )
 
 
-@pytest.mark.parametrize("mask", ["********", "•••", "sk-***1234"])
-def test_masked_values_are_compared_by_name_only(mask: str) -> None:
+@pytest.mark.parametrize("mask", ["********", "•••", "***1234", "sk-***"])
+def test_mask_is_compared_by_name_only(mask: str) -> None:
     current = instance(envVars={"A": mask, "B": "2"})
     planned = plan(current, slug="shop", env_vars={"A": "x"})
     assert planned.actions == []
-    assert "does not show the values of A in env_vars" in planned.warnings[0]
+    assert "masks the values of A in env_vars" in planned.warnings[0]
 
 
-def test_a_merge_that_would_write_masks_back_fails() -> None:
+def test_mask_is_never_written_back() -> None:
     current = instance(envVars={"A": "********", "B": "********"})
     for options in ({"name": "New"}, {"env_vars": {"C": "3"}}, {"env_vars": {"A": "1", "C": "3"}}):
         with pytest.raises(OcoreError, match=r"so the masks of (A, )?B would overwrite"):
             plan(current, slug="shop", **options)
 
 
-def test_masks_are_no_obstacle_when_all_values_are_given() -> None:
+def test_mask_is_no_obstacle_when_all_values_are_given() -> None:
     current = instance(envVars={"A": "********", "B": "********"})
     planned = plan(current, slug="shop", env_vars={"A": "1"}, purge_env_vars=True)
     assert planned.update["env_vars"] == {"A": "1"}
@@ -244,7 +244,7 @@ def test_masks_are_no_obstacle_when_all_values_are_given() -> None:
     assert planned.update["env_vars"] == {"A": "1", "B": "2"}
 
 
-def test_a_value_that_only_looks_masked_can_be_declared() -> None:
+def test_mask_is_not_what_a_value_with_asterisks_inside_is() -> None:
     current = instance(envVars={"RULE": "a***b"})
     assert plan(current, slug="shop", name="New", env_vars={"RULE": "a***b"}).update["env_vars"] == {"RULE": "a***b"}
 
@@ -253,17 +253,113 @@ def test_a_value_that_only_looks_masked_can_be_declared() -> None:
     ("status", "wanted", "restart"),
     [("running", True, True), ("failed", True, True), ("stopped", True, False), ("running", False, False)],
 )
-def test_a_change_restarts_what_runs_if_asked_to(status: str, wanted: bool, restart: bool) -> None:
+def test_restart_on_change_restarts_what_runs(status: str, wanted: bool, restart: bool) -> None:
     planned = plan(instance(status=status), slug="shop", name="New", restart_on_change=wanted)
-    assert planned.restart is restart
-    assert planned.actions == ["update", "restart"] if restart else ["update"]
+    assert planned.actions == (["update", "restart"] if restart else ["update"])
 
 
-def test_without_a_change_nothing_is_restarted() -> None:
+@pytest.mark.parametrize("value", ["pa***word", "***", "****12345", "12345****", "a*b*c*d"])
+def test_mask_is_told_from_a_value_that_holds_asterisks(value: str) -> None:
+    current = instance(envVars={"RULE": value})
+    planned = plan(current, slug="shop", env_vars={"RULE": "new"})
+    if value == "***":
+        assert planned.actions == []
+    else:
+        assert planned.update["env_vars"] == {"RULE": "new"}
+        assert plan(current, slug="shop", name="New").update["env_vars"] == {"RULE": value}
+
+
+def test_mask_is_overwritten_when_purge_env_vars_forces_it() -> None:
+    planned = plan(instance(envVars={"A": "****1234"}), slug="shop", env_vars={"A": "x"}, purge_env_vars=True)
+    assert planned.update["env_vars"] == {"A": "x"}
+    assert "purge_env_vars writes them in every run" in planned.warnings[0]
+
+
+@pytest.mark.parametrize(
+    ("stored", "declared"),
+    [("Shop", " Shop "), (" Shop", "Shop"), ("Cafe\u0301", "Caf\u00e9"), ("Caf\u00e9", "Cafe\u0301")],
+)
+def test_idempotent_name_is_compared_stripped_and_composed(stored: str, declared: str) -> None:
+    assert plan(instance(name=stored), slug="shop", name=declared).actions == []
+
+
+@pytest.mark.parametrize(
+    ("times", "owed"),
+    [
+        pytest.param(
+            {"lastRestartAt": None, "createdAt": None, "updatedAt": "2026-01-02T00:00:00Z"}, False, id="unknown"
+        ),
+        pytest.param({"lastRestartAt": "2026-01-01T00:00:00Z", "updatedAt": None}, False, id="no update"),
+        pytest.param(
+            {"lastRestartAt": "2026-01-01T00:00:00Z", "updatedAt": "2026-01-01T00:01:30Z"},
+            False,
+            id="end of the restart",
+        ),
+        pytest.param(
+            {"lastRestartAt": "2026-01-01T00:00:00Z", "updatedAt": "2026-01-01T01:00:00Z"}, True, id="changed later"
+        ),
+        pytest.param(
+            {"createdAt": "2026-01-01T00:00:00Z", "updatedAt": "2026-01-01T01:00:00Z"}, True, id="never restarted"
+        ),
+        pytest.param(
+            {
+                "lastRestartAt": "2026-01-01T00:00:00Z",
+                "updatedAt": "2026-01-01T01:00:00Z",
+                "lastSeenAt": "2026-01-01T01:00:01Z",
+            },
+            False,
+            id="saved by the monitor",
+        ),
+    ],
+)
+def test_restart_on_change_is_owed_where_times_show_it(times: dict[str, Any], owed: bool) -> None:
+    current = instance(**times)
+    assert restart_is_owed(current) is owed
+    assert plan(current, slug="shop", restart_on_change=True).actions == (["restart"] if owed else [])
+    assert plan(current, slug="shop").actions == []
+    stopped = instance(**times, status="stopped")
+    assert plan(stopped, slug="shop", restart_on_change=True).actions == []
+
+
+@pytest.mark.parametrize(
+    ("power", "status", "action"),
+    [
+        ("started", "running", None),
+        ("started", "starting", None),
+        ("started", "stopped", "start"),
+        ("started", "failed", "start"),
+        ("started", "stopping", "start"),
+        ("stopped", "running", "stop"),
+        ("stopped", "failed", "stop"),
+        ("stopped", "stopping", None),
+        ("stopped", "stopped", None),
+    ],
+)
+def test_power_is_part_of_the_plan_and_its_diff(power: str, status: str, action: str | None) -> None:
+    planned = plan(instance(status=status), slug="shop", power=power)
+    assert planned.actions == ([action] if action else [])
+    after = {"start": "running", "stop": "stopped", None: None}[action]
+    assert (planned.before, planned.after) == (({"status": status}, {"status": after}) if action else ({}, {}))
+    predicted = predict(planned, instance(status=status))
+    assert predicted is not None
+    assert predicted.status == (after or status)
+
+
+@pytest.mark.parametrize(
+    ("have", "declared", "hint"),
+    [("18.0", "18", '(write it in quotes: odoo_version: "18.0")'), ("16.10", "16.1", '"16.10")'), ("18.0", "17", None)],
+)
+def test_update_of_a_version_that_yaml_shortened_says_to_quote_it(have: str, declared: str, hint: str | None) -> None:
+    with pytest.raises(OcoreError) as caught:
+        plan(instance(odooVersion=have), slug="shop", odoo_version=declared)
+    assert (hint in caught.value.message) if hint else ("quotes" not in caught.value.message)
+
+
+def test_restart_on_change_needs_a_change() -> None:
     assert plan(instance(), slug="shop", restart_on_change=True).actions == []
 
 
-def test_the_diff_holds_what_differs_and_no_env_value() -> None:
+def test_diff_holds_what_differs_and_no_env_value() -> None:
     current = instance(envVars={"SAME": "s3cret", "OLD": "s3cret", "GONE": "s3cret"})
     wanted = {"SAME": "s3cret", "OLD": "n3w", "NEW": "n3w"}
     planned = plan(current, slug="shop", name="New", env_vars=wanted, purge_env_vars=True)
@@ -271,21 +367,34 @@ def test_the_diff_holds_what_differs_and_no_env_value() -> None:
     assert planned.after == {"name": "New", "env_vars": {"SAME": MASK, "OLD": f"{MASK} (changed)", "NEW": MASK}}
 
 
-def test_the_diff_shows_env_values_when_they_may_be_revealed() -> None:
+def test_diff_shows_env_values_when_they_may_be_revealed() -> None:
     planned = plan(instance(envVars={"A": "1"}), slug="shop", env_vars={"A": "2"}, reveal_env_vars=True)
     assert (planned.before, planned.after) == ({"env_vars": {"A": "1"}}, {"env_vars": {"A": "2"}})
     planned = plan(None, **NEW, env_vars={"A": "2"}, reveal_env_vars=True)
     assert planned.after["env_vars"] == {"A": "2"}
 
 
-def test_a_removal_is_planned() -> None:
+def test_removal_is_planned() -> None:
     assert plan(None, slug="shop", state="absent").actions == []
     planned = plan(instance(), slug="shop", state="absent")
     assert planned.actions == ["delete"]
-    assert (planned.before, planned.after) == ({"id": ID, "name": "Shop", "status": "running"}, {})
+    shown = {"id": ID, "name": "Shop", "slug": "shop", "status": "running", "server_id": SERVER}
+    assert (planned.before, planned.after) == (shown, {})
 
 
-def test_what_is_predicted_follows_the_plan() -> None:
+def test_diff_of_a_removal_shows_what_goes_with_the_instance() -> None:
+    current = instance(
+        envVars={"PASSWORD": "planted-value"}, domains=[{"domain": "a.example"}, {"domain": "b.example"}]
+    )
+    before = plan(current, slug="shop", state="absent").before
+    assert before["domains"] == ["a.example", "b.example"]
+    assert before["env_vars"] == {"PASSWORD": MASK}
+    assert before["server_id"] == SERVER
+    revealed = plan(current, slug="shop", state="absent", reveal_env_vars=True).before
+    assert revealed["env_vars"] == {"PASSWORD": "planted-value"}
+
+
+def test_prediction_follows_the_plan() -> None:
     new = predict(plan(None, **NEW, mcp_write_enabled=True, env_vars={"A": "1"}), None)
     assert new is not None
     assert (new.status, new.mcp_write_enabled, new.record()["env_vars"]) == ("creating", True, {"A": MASK})

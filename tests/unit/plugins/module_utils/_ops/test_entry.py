@@ -4,14 +4,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
 from typing import Any
 
 import pytest
+from ansible_collections.ocore.cloud.plugins.module_utils._api import libraries
+from ansible_collections.ocore.cloud.plugins.module_utils._api.deadline import Stopped
 from ansible_collections.ocore.cloud.plugins.module_utils._api.errors import OcoreError
 from ansible_collections.ocore.cloud.plugins.module_utils._api.redaction import MASK
-from ansible_collections.ocore.cloud.plugins.module_utils._ops import entry
-from ansible_collections.ocore.cloud.plugins.module_utils._ops.entry import echo, missing_library
-from ansible_collections.ocore.cloud.plugins.module_utils._ops.run import Operation, Task
+from ansible_collections.ocore.cloud.plugins.module_utils._ops.arguments import clean_identifiers
+from ansible_collections.ocore.cloud.plugins.module_utils._ops.entry import shown_arguments
+from ansible_collections.ocore.cloud.plugins.module_utils._ops.lifecycle import Clock
+from ansible_collections.ocore.cloud.plugins.module_utils._ops.run import Operation, Run
 from ansible_collections.ocore.cloud.tests.unit.helpers.api import TOKEN, auth, instance, play
 
 URL = "http://127.0.0.1:9/api"
@@ -21,11 +26,11 @@ def operation(execute: Any) -> Operation:
     return Operation("test", {name: {} for name in auth()}, execute)
 
 
-def test_a_result_tells_changed_by_its_actions() -> None:
-    def execute(task: Task) -> None:
-        task.actions.append("update")
-        task.instance = instance()
-        task.result["diff"] = {}
+def test_result_is_changed_by_its_actions() -> None:
+    def execute(run: Run) -> None:
+        run.actions.append("update")
+        run.instance = instance()
+        run.result["diff"] = {}
 
     result = play(operation(execute), URL, **{k: v for k, v in auth().items() if k not in ("api_url", "api_token")})
     assert (result["changed"], result["actions"], result["diff"]) == (True, ["update"], {})
@@ -36,10 +41,10 @@ def options() -> dict[str, Any]:
     return {k: v for k, v in auth().items() if k not in ("api_url", "api_token")}
 
 
-def test_a_failure_keeps_what_was_done_and_says_it() -> None:
-    def execute(task: Task) -> None:
-        task.actions.extend(["create", "update"])
-        task.instance = instance()
+def test_failure_keeps_what_was_done_and_says_it() -> None:
+    def execute(run: Run) -> None:
+        run.actions.extend(["create", "update"])
+        run.instance = instance()
         raise OcoreError(f"It broke with {TOKEN}.", status=500, code="x")
 
     result = play(operation(execute), URL, **options())
@@ -48,8 +53,47 @@ def test_a_failure_keeps_what_was_done_and_says_it() -> None:
     assert result["instance"]["slug"] == "shop"
 
 
-def test_a_failure_before_anything_was_done_changes_nothing() -> None:
-    def execute(_task: Task) -> None:
+def test_failure_that_is_a_defect_keeps_what_was_done_and_asks_for_a_report() -> None:
+    def execute(run: Run) -> None:
+        run.actions.append("create")
+        run.instance = instance()
+        raise KeyError("planted \x1b[31m")
+
+    result = play(operation(execute), URL, **options())
+    assert result["msg"].startswith("The collection failed with KeyError: ")
+    assert "\x1b" not in result["msg"]
+    assert "This is a defect of ocore.cloud" in result["msg"]
+    assert result["msg"].endswith("Done before that: create.")
+    assert (result["failed"], result["changed"], result["actions"]) == (True, True, ["create"])
+    assert result["instance"]["slug"] == "shop"
+
+
+@pytest.mark.parametrize("raised", [None, OcoreError("No."), KeyError("x"), KeyboardInterrupt(), SystemExit(1)])
+def test_deadline_is_stopped_however_a_task_ends(raised: BaseException | None) -> None:
+    clocks: list[Clock] = []
+
+    def execute(run: Run) -> None:
+        clocks.append(run.clock)
+        if raised is not None:
+            raise raised
+
+    with contextlib.suppress(KeyboardInterrupt, SystemExit):
+        play(operation(execute), URL, **options())
+    with pytest.raises(Stopped):
+        clocks[0].deadline.check()
+
+
+@pytest.mark.parametrize("name", ["id", "slug", "name", "server_id", "template_id", "project_id"])
+def test_arguments_that_identify_are_stripped_and_refused_when_given_but_empty(name: str) -> None:
+    assert clean_identifiers({name: " x\n", "branch": " y "}) == {name: "x", "branch": " y "}
+    assert clean_identifiers({name: None}) == {name: None}
+    for empty in ("", " \t"):
+        with pytest.raises(OcoreError, match=f"{name} is given but empty, which names nothing. Nothing was sent."):
+            clean_identifiers({name: empty})
+
+
+def test_failure_before_anything_was_done_changes_nothing() -> None:
+    def execute(_run: Run) -> None:
         raise OcoreError("No.")
 
     result = play(operation(execute), URL, **options())
@@ -57,38 +101,40 @@ def test_a_failure_before_anything_was_done_changes_nothing() -> None:
 
 
 def test_warnings_come_once_and_without_secrets() -> None:
-    def execute(task: Task) -> None:
+    def execute(run: Run) -> None:
         for _time in range(3):
-            task.warn(f"odd: {TOKEN}")
+            run.warn(f"odd: {TOKEN}")
 
     assert play(operation(execute), URL, **options()).warnings == [f"odd: {MASK}"]
 
 
-def test_an_env_value_makes_no_holes_in_our_own_words() -> None:
-    def execute(task: Task) -> None:
-        task.client.scrub.add(["shop"])
+def test_secret_env_value_makes_no_holes_in_our_own_words() -> None:
+    def execute(run: Run) -> None:
+        run.client.scrub.add(["shop"])
         raise OcoreError("Instance shop (1) failed.")
 
     assert play(operation(execute), URL, **options())["msg"] == "Instance shop (1) failed."
 
 
-def test_a_status_message_of_the_record_holds_no_secret() -> None:
-    def execute(task: Task) -> None:
-        task.client.scrub.add(["planted-value"])
-        task.instance = task.client.protect(instance(statusMessage="refused planted-value"))
+def test_secret_is_masked_in_the_status_message_of_the_record() -> None:
+    def execute(run: Run) -> None:
+        run.client.scrub.add(["planted-value"])
+        run.instance = run.client.protect(instance(statusMessage="refused planted-value"))
 
     result = play(operation(execute), URL, **options())
     assert result["instance"]["status_message"] == f"refused {MASK}"
 
 
 @pytest.mark.parametrize("library", ["requests", "pydantic"])
-def test_a_missing_library_is_named(library: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert missing_library() is None
-    monkeypatch.setattr(entry, f"{library.upper()}_IMPORT_ERROR", "Traceback: it is not there")
-    missing = missing_library()
-    assert missing is not None
-    assert f"Failed to import the required Python library ({library})" in missing[0]
-    assert missing[1] == "Traceback: it is not there"
+def test_library_that_is_missing_is_named(library: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert libraries.library_problem() is None
+    monkeypatch.setitem(sys.modules, library, None)
+    monkeypatch.setattr(libraries, f"{library.upper()}_IMPORT_ERROR", "Traceback: it is not there")
+    problem = libraries.library_problem()
+    assert problem is not None
+    assert problem[0].startswith(f"The Python library {library} is not installed for {sys.executable}; ")
+    assert f"-m pip install '{library}>=" in problem[0]
+    assert problem[1] == "Traceback: it is not there"
 
 
 @pytest.mark.parametrize(
@@ -109,11 +155,11 @@ def test_a_missing_library_is_named(library: str, monkeypatch: pytest.MonkeyPatc
         ({"defaults": {"env_vars": {"A": "s"}, "x": 1}}, {"defaults": {"env_vars": {"A": MASK}, "x": 1}}),
     ],
 )
-def test_an_echo_of_arguments_holds_no_env_value(given: dict[str, Any], shown: dict[str, Any]) -> None:
+def test_secret_env_values_are_masked_in_the_echo_of_arguments(given: dict[str, Any], shown: dict[str, Any]) -> None:
     spec: dict[str, Any] = {
         "name": {},
         "env_vars": {},
         "instances": {"options": {"name": {}, "env_vars": {}}},
         "defaults": {},
     }
-    assert echo(given, spec) == shown
+    assert shown_arguments(given, spec) == shown

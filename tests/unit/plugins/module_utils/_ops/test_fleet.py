@@ -6,28 +6,31 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any
+from unittest import mock
 
 import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.ocore.cloud.extensions.emulator.process import Emulator
+from ansible_collections.ocore.cloud.plugins.module_utils._api.client import Client
 from ansible_collections.ocore.cloud.plugins.module_utils._api.errors import OcoreError
 from ansible_collections.ocore.cloud.plugins.module_utils._api.redaction import MASK
 from ansible_collections.ocore.cloud.plugins.module_utils._ops import entry
 from ansible_collections.ocore.cloud.plugins.module_utils._ops.fleet import (
     ITEM_SPEC,
     OPERATION,
-    Item,
-    declared,
-    foresee,
-    plan,
-    purged,
-    report,
+    execute,
+    plan_item,
+    plan_purge,
+    read_declaration,
 )
-from ansible_collections.ocore.cloud.plugins.module_utils._ops.run import Task
+from ansible_collections.ocore.cloud.plugins.module_utils._ops.instance import Prepared
+from ansible_collections.ocore.cloud.plugins.module_utils._ops.run import Run
+from ansible_collections.ocore.cloud.plugins.module_utils._ops.scheduler import Item, Planned
 from ansible_collections.ocore.cloud.tests.unit.helpers.api import SERVER, Time, client, clock, fail, listing, wire
+from ansible_collections.ocore.cloud.tests.unit.helpers.scripted import Scripted
 
 OTHER_SERVER = "7c1d6a52-53a5-4d8c-8f45-3b8c1d4f3a77"
 A, B, C = (f"{letter}c0fd1f3-6f1e-4f0c-9d8e-0d9d5a1b7c11" for letter in "abc")
@@ -47,22 +50,28 @@ def validated(instances: list[dict[str, Any]], **options: Any) -> dict[str, Any]
     return dict(checked.validated_parameters)
 
 
-def planned(instances: list[dict[str, Any]], *entries: Any, **options: Any) -> tuple[Task, list[Item]]:
+def run_of(options: dict[str, Any]) -> Run:
+    return Run(options, True, client("http://127.0.0.1:9/api"), clock(Time()), fail)
+
+
+def planned(instances: list[dict[str, Any]], *entries: Any, **options: Any) -> list[Item]:
     """Plan a fleet against a list answer, without a request."""
     known = listing(*entries)
-    task = Task(validated(instances, **options), True, client("http://127.0.0.1:9/api"), clock(Time()), fail)
-    items = declared(task)
+    run = run_of(validated(instances, **options))
+    items = read_declaration(run)
     for item in items:
-        plan(item, known)
-    items += purged(task, items, known)
-    foresee(items)
-    return task, items
+        plan_item(item, known)
+    return items + plan_purge(run, items, known)
+
+
+def prepared(item: Item) -> Prepared:
+    assert isinstance(item.state, Planned), item.state
+    return item.state.prepared
 
 
 def refused(instances: list[dict[str, Any]], **options: Any) -> str:
-    task = Task(validated(instances, **options), False, client("http://127.0.0.1:9/api"), clock(Time()), fail)
     with pytest.raises(OcoreError) as caught:
-        declared(task)
+        read_declaration(run_of(validated(instances, **options)))
     return caught.value.message
 
 
@@ -111,22 +120,26 @@ NEW = {"name": "Shop", "slug": "shop", "server_id": SERVER}
         pytest.param({"slug": "shop", "state": "absent"}, wire(status="removing"), [], id="on its way out"),
     ],
 )
-def test_what_is_planned_for_one(given: dict[str, Any], entry: Any, actions: list[str]) -> None:
-    _task, [item] = planned([given], *([entry] if entry else []))
-    assert item.error is None
-    assert item.task.actions == actions
+def test_fleet_plans_what_ocore_instance_plans(given: dict[str, Any], entry: Any, actions: list[str]) -> None:
+    [item] = planned([given], *([entry] if entry else []))
+    assert prepared(item).plan.actions == actions
 
 
 @pytest.mark.parametrize(
     ("instances", "words"),
     [
-        pytest.param([{"server_id": SERVER}], "instances[0]: One of id, slug and name is needed", id="no identity"),
+        pytest.param([{"server_id": SERVER}], "instances[0]: One of id, slug and name is required", id="no identity"),
+        pytest.param([NEW, {"slug": " "}], "instances[1]: slug is given but empty", id="empty identity"),
+        pytest.param([{**NEW, "server_id": ""}], "instances[0]: server_id is given but empty", id="empty server"),
         pytest.param(
             [NEW, {"slug": "x", "env_vars": {"A": None}}],
             "instances[1]: env_vars: A is null.",
             id="env var without a text",
         ),
         pytest.param([{"slug": "a"}, {"slug": "A"}], "slug A is declared 2 times.", id="slug twice"),
+        pytest.param(
+            [{"slug": "a"}, {"slug": " a "}], "slug a is declared 2 times.", id="slug twice, once with blanks"
+        ),
         pytest.param([{"id": A}, {"id": A.upper()}], f"id {A} is declared 2 times.", id="id twice"),
         pytest.param([{"name": "S"}, {"name": "S"}], "name S is declared 2 times.", id="name twice"),
         pytest.param(
@@ -134,38 +147,39 @@ def test_what_is_planned_for_one(given: dict[str, Any], entry: Any, actions: lis
         ),
     ],
 )
-def test_what_can_not_be_meant_is_refused_before_anything_is_sent(instances: list[dict[str, Any]], words: str) -> None:
+def test_fleet_refuses_an_invalid_declaration_before_anything_is_sent(
+    instances: list[dict[str, Any]], words: str
+) -> None:
     message = refused(instances)
     assert message.startswith("Nothing was sent")
     assert words.casefold() in message.casefold()
 
 
-def test_all_problems_are_named_at_once() -> None:
+def test_fleet_names_all_problems_at_once() -> None:
     message = refused([{"server_id": SERVER}, {"slug": "a"}, {"slug": "a"}], max_parallel=0)
     assert "instances[0]" in message
     assert "slug a is declared 2 times" in message
     assert "max_parallel must be 1 or more" in message
+    assert "defaults: server_id is given but empty" in refused([{"slug": "a"}], defaults={"server_id": " "})
 
 
-def test_one_name_is_fine_where_slugs_tell_the_instances_apart() -> None:
-    _task, items = planned(
-        [{"slug": "a", "name": "S", "server_id": SERVER}, {"slug": "b", "name": "S", "server_id": SERVER}]
-    )
-    assert [item.task.actions for item in items] == [["create"], ["create"]]
+def test_fleet_allows_one_name_where_slugs_tell_the_instances_apart() -> None:
+    items = planned([{"slug": "a", "name": "S", "server_id": SERVER}, {"slug": "b", "name": "S", "server_id": SERVER}])
+    assert [prepared(item).plan.actions for item in items] == [["create"], ["create"]]
 
 
-def test_defaults_fill_what_an_instance_leaves_out_and_env_vars_are_merged() -> None:
+def test_fleet_defaults_fill_what_an_instance_leaves_out_and_env_vars_are_merged() -> None:
     defaults = {"server_id": SERVER, "env_vars": {"A": 1, "B": 2}, "power": "stopped", "restart_on_change": True}
     own = {"name": "N", "slug": "n", "env_vars": {"B": 3}, "power": "started"}
-    _task, items = planned([own, {"name": "M", "slug": "m", "server_id": OTHER_SERVER}], defaults=defaults)
-    first, second = (item.draft.plan.create for item in items if item.draft)
+    items = planned([own, {"name": "M", "slug": "m", "server_id": OTHER_SERVER}], defaults=defaults)
+    first, second = (prepared(item).plan.create for item in items)
     assert first == {"name": "N", "slug": "n", "server_id": SERVER, "env_vars": {"A": "1", "B": "3"}}
     assert second == {"name": "M", "slug": "m", "server_id": OTHER_SERVER, "env_vars": {"A": "1", "B": "2"}}
-    assert [item.power for item in items] == ["started", "stopped"]
-    assert [item.task.options["restart_on_change"] for item in items] == [True, False]
+    assert [item.declaration.power for item in items] == ["started", "stopped"]
+    assert [item.declaration.restart_on_change for item in items] == [True, True]
 
 
-def test_every_option_of_ocore_instance_can_be_given() -> None:
+def test_fleet_accepts_every_option_of_ocore_instance() -> None:
     given = {name: {"dict": {"A": "b"}, "bool": True}.get(spec["type"], "x") for name, spec in ITEM_SPEC.items()}
     given.update(state="present", power="started")
     assert validated([given])["instances"] == [given]
@@ -187,7 +201,7 @@ def test_every_option_of_ocore_instance_can_be_given() -> None:
         ),
     ],
 )
-def test_purge_that_can_not_be_meant_is_refused(instances: Any, options: dict[str, Any], words: str) -> None:
+def test_purge_that_is_invalid_is_refused(instances: Any, options: dict[str, Any], words: str) -> None:
     assert words in refused(instances, **options)
 
 
@@ -226,24 +240,24 @@ def test_purge_that_can_not_be_meant_is_refused(instances: Any, options: dict[st
 def test_purge_takes_what_nobody_declares_and_nothing_else(
     instances: list[dict[str, Any]], entries: list[Any], removed: list[str]
 ) -> None:
-    _task, items = planned(instances, *entries, purge=True, purge_server_ids=[SERVER])
-    assert [item.draft.current.id for item in items if item.purged and item.draft and item.draft.current] == removed
-    assert all(item.task.actions == ["delete"] for item in items if item.purged)
+    items = planned(instances, *entries, purge=True, purge_server_ids=[SERVER])
+    purged = [prepared(item) for item in items if item.purged]
+    assert [one.current.id for one in purged if one.current] == removed
+    assert all(one.plan.actions == ["delete"] for one in purged)
 
 
 def test_purge_all_empties_a_server() -> None:
-    _task, items = planned([], wire(id=A), wire(id=B, slug="b"), purge=True, purge_all=True, purge_server_ids=[SERVER])
-    assert [item.task.actions for item in items] == [["delete"], ["delete"]]
+    items = planned([], wire(id=A), wire(id=B, slug="b"), purge=True, purge_all=True, purge_server_ids=[SERVER])
+    assert [prepared(item).plan.actions for item in items] == [["delete"], ["delete"]]
 
 
-def test_report_counts_and_shows_only_changes_in_the_diff() -> None:
-    task, items = planned(
-        [NEW, {"slug": "a", "addons_path": "/x"}, {"slug": "b", "state": "absent"}, {"slug": "c"}],
-        wire(id=A, slug="a", name="A"),
-        wire(id=B, slug="b", name="B"),
-        wire(id=C, slug="c", name="C"),
-    )
-    report(task, items)
+def test_fleet_result_counts_and_shows_only_changes_in_the_diff() -> None:
+    with Scripted() as ocore:
+        entries = [wire(id=key, slug=slug, name=slug.upper()) for key, slug in ((A, "a"), (B, "b"), (C, "c"))]
+        ocore.expect("GET", "/instances", answer=entries)
+        given = [NEW, {"slug": "a", "addons_path": "/x"}, {"slug": "b", "state": "absent"}, {"slug": "c"}]
+        task = Run(validated(given), True, client(ocore.api_url), clock(Time()), fail)
+        execute(task)
     counts = {name: count for name, count in task.result["summary"].items() if count}
     assert counts == {"total": 4, "unchanged": 1, "changed": 3, "created": 1, "updated": 1, "deleted": 1}
     assert [diff["after_header"] for diff in task.result["diff"]] == [
@@ -275,10 +289,17 @@ class Result(dict[str, Any]):
         return {one["slug"] or one["name"]: one["outcome"] for one in self["results"]}
 
 
-def run(ocore: Emulator, instances: list[dict[str, Any]], *, check: bool = False, **options: Any) -> Result:
+def run(
+    ocore: Emulator,
+    instances: list[dict[str, Any]],
+    *,
+    check: bool = False,
+    progress: Callable[[str], None] | None = None,
+    **options: Any,
+) -> Result:
     """Run the operation against a real server, from the one entry."""
     warnings: list[str] = []
-    progress: list[str] = []
+    lines: list[str] = []
     given = {
         "api_url": ocore.api_url,
         "api_token": ocore.token,
@@ -291,10 +312,10 @@ def run(ocore: Emulator, instances: list[dict[str, Any]], *, check: bool = False
         validated(instances, **{**given, **options}),
         check_mode=check,
         warn=warnings.append,
-        progress=progress.append,
+        progress=progress or lines.append,
     )
     result = Result(done)
-    result.warnings, result.progress = warnings, progress
+    result.warnings, result.progress = warnings, lines
     return result
 
 
@@ -307,7 +328,7 @@ def requests(ocore: Emulator) -> Counter[str]:
     return Counter(entry["operation"] for entry in ocore.log())
 
 
-def test_creation_of_many_is_one_list_their_posts_and_one_list_per_tick(ocore: Emulator) -> None:
+def test_fleet_creation_is_one_list_their_posts_and_one_list_per_tick(ocore: Emulator) -> None:
     result = run(ocore, fleet(ocore, 30))
     assert "failed" not in result
     assert result["summary"]["created"] == 30
@@ -319,7 +340,7 @@ def test_creation_of_many_is_one_list_their_posts_and_one_list_per_tick(ocore: E
 
 
 @pytest.mark.parametrize("count", [1, 50])
-def test_fleet_as_declared_costs_one_request(ocore: Emulator, count: int) -> None:
+def test_idempotent_fleet_costs_one_request(ocore: Emulator, count: int) -> None:
     run(ocore, fleet(ocore, count))
     ocore.clear_log()
     result = run(ocore, fleet(ocore, count))
@@ -327,7 +348,7 @@ def test_fleet_as_declared_costs_one_request(ocore: Emulator, count: int) -> Non
     assert requests(ocore) == {"list": 1}
 
 
-def test_check_mode_tells_everything_and_sends_nothing(ocore: Emulator) -> None:
+def test_fleet_in_check_mode_predicts_everything_and_sends_nothing(ocore: Emulator) -> None:
     ocore.seed(1, slug="undeclared", name="Undeclared")
     given = fleet(ocore, 3, power="stopped")
     options = {"purge": True, "purge_server_ids": ocore.server_ids()}
@@ -340,12 +361,12 @@ def test_check_mode_tells_everything_and_sends_nothing(ocore: Emulator) -> None:
     assert done["diff"] == foreseen["diff"]
 
 
-def test_empty_fleet_needs_no_request(ocore: Emulator) -> None:
+def test_fleet_without_instances_needs_no_request(ocore: Emulator) -> None:
     assert run(ocore, [])["summary"]["total"] == 0
     assert not ocore.log()
 
 
-def test_everything_at_once_converges(ocore: Emulator) -> None:
+def test_idempotent_fleet_converges_with_everything_at_once(ocore: Emulator) -> None:
     first = [
         *fleet(ocore, 2, env_vars={"A": "1"}),
         {**fleet(ocore, 3)[2], "power": "stopped", "mcp_write_enabled": True},
@@ -374,7 +395,7 @@ def test_everything_at_once_converges(ocore: Emulator) -> None:
     assert run(ocore, second, **options)["changed"] is False
 
 
-def test_one_failure_does_not_hide_the_others(ocore: Emulator) -> None:
+def test_fleet_failure_does_not_hide_the_others(ocore: Emulator) -> None:
     given = fleet(ocore, 4)
     given[1]["server_id"] = "00000000-0000-4000-8000-000000000000"
     result = run(ocore, given)
@@ -385,7 +406,7 @@ def test_one_failure_does_not_hide_the_others(ocore: Emulator) -> None:
     assert len(ocore.instances()) == 3
 
 
-def test_creation_that_fails_later_is_told_with_its_reason(ocore: Emulator) -> None:
+def test_fleet_warns_of_a_creation_that_failed_later(ocore: Emulator) -> None:
     run(ocore, fleet(ocore, 2))
     ocore.set(step_by="call")
     result = run(ocore, [*fleet(ocore, 2), {**fleet(ocore, 3)[2]}], wait=False)
@@ -396,17 +417,17 @@ def test_creation_that_fails_later_is_told_with_its_reason(ocore: Emulator) -> N
     assert "no space left" in result.warnings[0]
 
 
-def test_failing_plan_with_on_error_stop_sends_nothing(ocore: Emulator) -> None:
+def test_fleet_with_on_error_stop_sends_nothing_when_a_plan_fails(ocore: Emulator) -> None:
     given = fleet(ocore, 3)
     del given[1]["server_id"]
     result = run(ocore, given, on_error="stop")
     assert result["failed"]
-    assert "2 were not begun" in result["msg"]
+    assert "2 of 3 were not begun." in result["msg"]
     assert list(result.outcomes().values()) == ["skipped", "failed", "skipped"]
     assert requests(ocore) == {"list": 1}
 
 
-def test_on_error_stop_finishes_what_was_begun_and_begins_nothing_new(ocore: Emulator) -> None:
+def test_fleet_with_on_error_stop_finishes_what_was_begun_and_begins_nothing_new(ocore: Emulator) -> None:
     ocore.fault("error_before", "create", count=None, status=403, after=2)
     result = run(ocore, fleet(ocore, 10), on_error="stop", max_parallel=1)
     assert list(result.outcomes().values()) == ["changed", "changed", "failed", *["skipped"] * 7]
@@ -414,7 +435,7 @@ def test_on_error_stop_finishes_what_was_begun_and_begins_nothing_new(ocore: Emu
     assert requests(ocore)["create"] == 3
 
 
-def test_two_declarations_of_one_instance_are_refused_before_anything_is_sent(ocore: Emulator) -> None:
+def test_fleet_refuses_two_declarations_of_one_instance(ocore: Emulator) -> None:
     [known] = ocore.seed(1, slug="known", name="Known")
     result = run(ocore, [{"id": known}, {"slug": "known", "state": "absent"}, *fleet(ocore, 1)])
     assert result["failed"]
@@ -423,15 +444,15 @@ def test_two_declarations_of_one_instance_are_refused_before_anything_is_sent(oc
 
 
 @pytest.mark.parametrize("kind", ["drop_after", "error_after", "cut_json"])
-def test_unanswered_creations_make_no_second_instance(ocore: Emulator, kind: str) -> None:
+def test_retry_of_unanswered_creations_of_a_fleet_makes_no_second_instance(ocore: Emulator, kind: str) -> None:
     ocore.fault(kind, "create", count=2)
     result = run(ocore, fleet(ocore, 5))
     assert "failed" not in result
     assert Counter(one["slug"] for one in ocore.instances()) == {f"shop-{n}": 1 for n in range(5)}
-    assert sum("taken over" in warning for warning in result.warnings) == 2
+    assert sum("using it" in warning for warning in result.warnings) == 2
 
 
-def test_rate_limit_slows_all_down_and_fails_none(ocore: Emulator) -> None:
+def test_retry_after_a_rate_limit_slows_a_fleet_down_and_fails_none(ocore: Emulator) -> None:
     ocore.fault("rate_limit", "create", count=4, retry_after="seconds", seconds=1)
     result = run(ocore, fleet(ocore, 12), retries=5)
     assert "failed" not in result
@@ -439,14 +460,14 @@ def test_rate_limit_slows_all_down_and_fails_none(ocore: Emulator) -> None:
     assert len(ocore.instances()) == 12
 
 
-def test_list_that_fails_for_the_moment_is_waited_out(ocore: Emulator) -> None:
+def test_retry_of_a_list_that_failed_during_the_wait(ocore: Emulator) -> None:
     ocore.fault("bad_gateway_html", "list", count=1, after=1)
     result = run(ocore, fleet(ocore, 3), retries=0)
     assert "failed" not in result
     assert result["summary"]["created"] == 3
 
 
-def test_token_that_expires_while_waiting_fails_what_is_waited_for_and_tells_what_was_done(ocore: Emulator) -> None:
+def test_fleet_whose_token_expires_during_the_wait_tells_what_was_done(ocore: Emulator) -> None:
     ocore.fault("unauthorized_from_now", "list", count=None, after=1)
     result = run(ocore, fleet(ocore, 2))
     assert [one["outcome"] for one in result["results"]] == ["failed", "failed"]
@@ -454,7 +475,7 @@ def test_token_that_expires_while_waiting_fails_what_is_waited_for_and_tells_wha
     assert "expired or was revoked meanwhile" in result["msg"]
 
 
-def test_deadline_names_the_last_status_and_the_next_run_goes_on(ocore: Emulator) -> None:
+def test_deadline_of_a_fleet_names_the_last_status_and_the_next_run_continues(ocore: Emulator) -> None:
     ocore.set(step_by="call")
     result = run(ocore, fleet(ocore, 2), wait_timeout=1)
     assert result["failed"]
@@ -467,7 +488,7 @@ def test_deadline_names_the_last_status_and_the_next_run_goes_on(ocore: Emulator
     assert {one["instance"]["status"] for one in again["results"]} == {"running"}
 
 
-def test_removal_ends_when_the_list_does_not_show_it_any_more(ocore: Emulator) -> None:
+def test_fleet_removal_ends_when_the_list_no_longer_shows_the_instance(ocore: Emulator) -> None:
     ocore.set(deleted="word")
     run(ocore, fleet(ocore, 3))
     ocore.clear_log()
@@ -477,13 +498,13 @@ def test_removal_ends_when_the_list_does_not_show_it_any_more(ocore: Emulator) -
     assert [one["instance"] for one in result["results"]] == [None] * 3
 
 
-def test_progress_is_one_line_for_all(ocore: Emulator) -> None:
+def test_fleet_progress_is_one_line_for_all(ocore: Emulator) -> None:
     result = run(ocore, fleet(ocore, 20))
     assert any("20 to be created (creating)" in line for line in result.progress)
     assert len(result.progress) < 20
 
 
-def test_env_values_are_in_no_part_of_the_result(ocore: Emulator) -> None:
+def test_secret_env_values_are_in_no_part_of_the_result_of_a_fleet(ocore: Emulator) -> None:
     given = fleet(ocore, 2, env_vars={"PASSWORD": "hunter2-secret"})
     given[1]["server_id"] = "00000000-0000-4000-8000-000000000000"
     result = run(ocore, given)
@@ -493,7 +514,7 @@ def test_env_values_are_in_no_part_of_the_result(ocore: Emulator) -> None:
     assert shown["results"][0]["instance"]["env_vars"] == {"PASSWORD": "hunter2-secret"}
 
 
-def test_no_more_requests_at_once_than_max_parallel(ocore: Emulator) -> None:
+def test_fleet_sends_no_more_requests_at_once_than_max_parallel(ocore: Emulator) -> None:
     ocore.set(latency=0.05)
     threads = threading.active_count()
     run(ocore, fleet(ocore, 12), max_parallel=3)
@@ -502,3 +523,82 @@ def test_no_more_requests_at_once_than_max_parallel(ocore: Emulator) -> None:
     # An answer takes 0.05 seconds, so that the fourth request after any other can't be sooner.
     assert all((later - earlier).total_seconds() > 0.04 for earlier, later in zip(begun, begun[3:], strict=False))
     assert threading.active_count() == threads
+
+
+def test_fleet_look_for_twins_after_the_wait_costs_no_further_request(ocore: Emulator) -> None:
+    progress: list[str] = []
+
+    def twin(line: str) -> None:
+        if not progress:
+            ocore.seed(1, slug="twin", name="Shop 0", server=ocore.server_ids()[0])
+        progress.append(line)
+
+    given = fleet(ocore, 2)
+    del given[0]["slug"]
+    result = run(ocore, given, progress=twin)
+    assert list(result.outcomes().values()) == ["failed", "changed"]
+    assert "Several new instances match the one to be created" in result["msg"]
+    assert set(requests(ocore)) == {"list", "create"}
+
+
+@pytest.mark.parametrize("check", [False, True])
+def test_fleet_predicts_that_a_new_instance_is_not_stopped_without_waiting(ocore: Emulator, check: bool) -> None:
+    result = run(ocore, fleet(ocore, 1, power="stopped"), wait=False, check=check)
+    assert [one["actions"] for one in result["results"]] == [["create"]]
+    assert "The new instance is not stopped yet" in result.warnings[0]
+    assert "status" not in result["diff"][0]["after"]
+
+
+def test_fleet_diff_in_check_mode_shows_a_planned_stop(ocore: Emulator) -> None:
+    ocore.seed(1, slug="shop", name="Shop")
+    result = run(ocore, [{"slug": "shop", "power": "stopped"}], check=True)
+    [diff] = result["diff"]
+    assert (diff["before"], diff["after"]) == ({"status": "running"}, {"status": "stopped"})
+    assert result["results"][0]["instance"]["status"] == "stopped"
+    assert result["summary"]["stopped"] == 1
+
+
+def test_fleet_that_is_interrupted_sends_nothing_more(ocore: Emulator) -> None:
+    ocore.set(step_by="call")
+
+    def interrupt(_line: str) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(ocore, fleet(ocore, 30), max_parallel=1, progress=interrupt)
+    for thread in threading.enumerate():
+        if thread.name.startswith("ThreadPoolExecutor"):
+            thread.join()  # what is in the queue is given up, not worked through
+    created = requests(ocore)["create"]
+    assert 1 <= created < 30
+    assert len(ocore.instances()) == created
+
+
+def test_fleet_keeps_its_results_when_an_item_meets_a_defect(ocore: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = Client.create_instance
+
+    def defect(self: Client, fields: Any) -> Any:
+        if fields["slug"] == "shop-1":
+            raise RecursionError("too deep")
+        return real(self, fields)
+
+    monkeypatch.setattr(Client, "create_instance", defect)
+    result = run(ocore, fleet(ocore, 3))
+    assert list(result.outcomes().values()) == ["changed", "failed", "changed"]
+    assert "The collection failed with RecursionError: too deep." in result["results"][1]["error"]["msg"]
+    assert result["summary"]["created"] == 2
+
+
+def test_fleet_env_vars_are_planned_on_a_read_right_before_the_put(ocore: Emulator) -> None:
+    run(ocore, fleet(ocore, 1, env_vars={"A": "1"}))
+    real = Client.list_instances
+
+    def then_changed(self: Client, *arguments: Any) -> Any:
+        listed = real(self, *arguments)
+        ocore.force(ocore.instance("shop-0")["id"], envVars={"A": "1", "BY_ANOTHER": "x"})
+        return listed
+
+    with mock.patch.object(Client, "list_instances", then_changed):
+        result = run(ocore, [{"slug": "shop-0", "env_vars": {"B": "2"}}])
+    assert "failed" not in result
+    assert ocore.instance("shop-0")["envVars"] == {"A": "1", "B": "2", "BY_ANOTHER": "x"}

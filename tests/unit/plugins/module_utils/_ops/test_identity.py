@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from ansible_collections.ocore.cloud.plugins.module_utils._api.errors import OcoreError
 from ansible_collections.ocore.cloud.plugins.module_utils._api.redaction import MASK
-from ansible_collections.ocore.cloud.plugins.module_utils._ops.identity import describe, find, find_in
+from ansible_collections.ocore.cloud.plugins.module_utils._ops.identity import Identity, find, find_in
 from ansible_collections.ocore.cloud.tests.unit.helpers.api import ID, client, listing, wire
 from ansible_collections.ocore.cloud.tests.unit.helpers.scripted import Scripted
 
@@ -35,51 +35,54 @@ OTHER = "2c0fd1f3-6f1e-4f0c-9d8e-0d9d5a1b7c22"
         pytest.param({"name": "Shop"}, [wire(status="deleting"), wire(id=OTHER)], OTHER, ID, id="its successor counts"),
         pytest.param({"slug": "shop"}, [wire(status="failed")], ID, None, id="one that failed counts"),
         pytest.param({"slug": "", "name": "Shop"}, [wire()], ID, None, id="an empty key is none"),
+        pytest.param({"slug": "shop"}, [wire(slug=" shop ")], ID, None, id="slug with blanks"),
+        pytest.param({"name": "Shop"}, [wire(name=" Shop ")], ID, None, id="name with blanks"),
+        pytest.param({"name": "Caf\u00e9"}, [wire(name="Cafe\u0301")], ID, None, id="name in decomposed Unicode"),
+        pytest.param({"name": "Cafe\u0301"}, [wire(name="Caf\u00e9")], ID, None, id="name in composed Unicode"),
         pytest.param({"name": "Shop"}, [], None, None, id="empty organization"),
     ],
 )
-def test_one_is_found_or_none(
+def test_identity_finds_one_or_none(
     options: dict[str, Any], entries: list[Any], found: str | None, leaving: str | None
 ) -> None:
-    match = find_in(listing(*entries), options)
+    match = find_in(listing(*entries), Identity.from_options(options))
     assert (match.instance.id if match.instance else None) == found
     assert (match.leaving.id if match.leaving else None) == leaving
 
 
-def test_a_name_that_several_have_lists_their_ids() -> None:
+def test_identity_by_a_name_that_several_share_lists_their_ids() -> None:
     with pytest.raises(OcoreError) as caught:
-        find_in(listing(wire(), wire(id=OTHER, slug="shop-2")), {"name": "Shop"})
+        find_in(listing(wire(), wire(id=OTHER, slug="shop-2")), Identity(name="Shop"))
     assert caught.value.message == (
-        f"2 instances have the name 'Shop': shop ({ID}), shop-2 ({OTHER}). Name the one you mean by id or slug."
+        f"2 instances have the name 'Shop': shop ({ID}), shop-2 ({OTHER}). Identify the right one by id or slug."
     )
 
 
-def test_a_slug_that_several_have_asks_for_the_id() -> None:
-    with pytest.raises(OcoreError, match=r"Name the one you mean by id\."):
-        find_in(listing(wire(), wire(id=OTHER)), {"slug": "shop"})
+def test_identity_by_a_slug_that_several_share_asks_for_the_id() -> None:
+    with pytest.raises(OcoreError, match=r"Identify the right one by id\."):
+        find_in(listing(wire(), wire(id=OTHER)), Identity(slug="shop"))
 
 
-def test_nobody_is_missing_from_a_list_that_is_incomplete() -> None:
+def test_pagination_that_is_incomplete_proves_nobody_missing() -> None:
     with pytest.raises(OcoreError) as caught:
-        find_in(listing(wire(), total=2), {"slug": "other"})
+        find_in(listing(wire(), total=2), Identity(slug="other"))
     assert caught.value.message == (
-        "oCore says that there are more instances than the 1 that it listed, and slug other may be among the others. "
-        "Nothing was changed. If the instance exists, name it by id."
+        "oCore reports more instances than the 1 that it listed, and slug other may be among the others. "
+        "Nothing was changed. If the instance exists, identify it by id."
     )
-    assert find_in(listing(wire(), total=2), {"slug": "shop"}).instance is not None
+    assert find_in(listing(wire(), total=2), Identity(slug="shop")).instance is not None
 
 
 @pytest.mark.parametrize("options", [{}, {"id": "", "slug": None, "name": ""}])
-def test_without_a_key_nobody_can_be_meant(options: dict[str, Any]) -> None:
-    for call in (describe, lambda o: find_in(listing(), o)):
-        with pytest.raises(OcoreError, match="One of id, slug and name is needed"):
-            call(options)
+def test_identity_needs_one_of_its_options(options: dict[str, Any]) -> None:
+    with pytest.raises(OcoreError, match="One of id, slug and name is required to identify the instance"):
+        Identity.from_options(options)
 
 
-def test_the_key_that_decides_is_the_one_in_the_messages() -> None:
-    assert describe({"id": ID, "slug": "shop"}) == f"id {ID}"
-    assert describe({"slug": "shop", "name": "Shop"}) == "slug shop"
-    assert describe({"name": "Shop"}) == "name Shop"
+def test_identity_is_shown_by_the_option_that_decides() -> None:
+    assert str(Identity(id=ID, slug="shop")) == f"id {ID}"
+    assert str(Identity(slug="shop", name="Shop")) == "slug shop"
+    assert str(Identity(name="Shop")) == "name Shop"
 
 
 @pytest.mark.parametrize(
@@ -91,16 +94,16 @@ def test_the_key_that_decides_is_the_one_in_the_messages() -> None:
         ({"status": 404}, False, False),
     ],
 )
-def test_by_id_one_request_decides(answer: dict[str, Any], there: bool, leaving: bool) -> None:
+def test_identity_by_id_is_decided_by_one_request(answer: dict[str, Any], there: bool, leaving: bool) -> None:
     with Scripted() as ocore:
         ocore.expect("GET", f"/instances/{ID}", **answer)
-        match = find(client(ocore.api_url), {"id": ID, "slug": "other"})
+        match = find(client(ocore.api_url), Identity(id=ID, slug="other"))
     assert (match.instance is not None, match.leaving is not None, match.listing) == (there, leaving, None)
 
 
-def test_env_values_of_what_was_found_are_secrets_from_then_on() -> None:
+def test_secret_env_values_of_what_was_found_are_masked_from_then_on() -> None:
     with Scripted() as ocore:
         ocore.expect("GET", "/instances", answer=[wire(envVars={"A": "planted-secret"})])
         api = client(ocore.api_url)
-        find(api, {"slug": "shop"})
+        find(api, Identity(slug="shop"))
     assert api.scrub("planted-secret") == MASK

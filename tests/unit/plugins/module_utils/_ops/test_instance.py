@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: oCore collection contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""An instance as declared: what is sent and waited for, on real HTTP."""
+
+"""Changing and removing an existing instance: what is sent and waited for, on real HTTP."""
 
 from __future__ import annotations
 
@@ -8,13 +9,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from ansible_collections.ocore.cloud.plugins.module_utils._api.contract import to_wire
 from ansible_collections.ocore.cloud.plugins.module_utils._ops.instance import OPERATION
-from ansible_collections.ocore.cloud.tests.unit.helpers.api import ID, SERVER, Outcome, Time, play, wire
+from ansible_collections.ocore.cloud.tests.unit.helpers.api import ID, SERVER, Outcome, play, wire
 from ansible_collections.ocore.cloud.tests.unit.helpers.scripted import Scripted, closed_port
 
 NEW = {"name": "Shop", "slug": "shop", "server_id": SERVER}
 PATH = f"/instances/{ID}"
+CONTROL = f"{PATH}/control"
 
 
 @pytest.fixture
@@ -27,290 +28,7 @@ def declare(ocore: Scripted, **options: Any) -> Outcome:
     return play(OPERATION, ocore.api_url, **options)
 
 
-def body(**options: Any) -> dict[str, Any]:
-    return to_wire({**NEW, **options})
-
-
-def test_creating_is_a_list_a_post_and_polls(ocore: Scripted) -> None:
-    ocore.expect("GET", "/instances", answer=[])
-    ocore.expect("POST", "/instances", json=body(), status=202, answer=wire(status="creating"))
-    ocore.expect("GET", PATH, answer=wire(status="creating"))
-    ocore.expect("GET", PATH, answer=wire())
-    result = declare(ocore, **NEW)
-    assert (result["changed"], result["actions"], result["instance"]["status"]) == (True, ["create"], "running")
-    assert result["diff"]["after"] == NEW
-    assert result.warnings == []
-    assert result.progress[0].startswith(f"waiting for instance shop ({ID}) to be created: creating")
-
-
-def test_check_mode_predicts_and_writes_nothing(ocore: Scripted) -> None:
-    ocore.expect("GET", "/instances", answer=[])
-    result = declare(ocore, **NEW, mcp_write_enabled=True, check=True)
-    assert (result["changed"], result["actions"]) == (True, ["create", "update"])
-    assert result["instance"]["id"] is None
-
-
-def test_no_wait_is_one_post(ocore: Scripted) -> None:
-    ocore.expect("GET", "/instances", answer=[])
-    ocore.expect("POST", "/instances", status=202, answer={"id": ID, "status": "creating"})
-    result = declare(ocore, **NEW, env_vars={"A": "1"}, addons_path="/a", wait=False)
-    assert result["actions"] == ["create"]
-    assert result.warnings == []  # what the answer leaves out is not called different
-
-
-def test_mcp_on_create_is_a_put_after_the_post(ocore: Scripted) -> None:
-    ocore.expect("GET", "/instances", answer=[])
-    ocore.expect("POST", "/instances", json=body(env_vars={"A": "1"}), status=202, answer=wire(status="creating"))
-    ocore.expect("GET", PATH, answer=wire(envVars={"A": "1", "BY_TEMPLATE": "x"}))
-    update = {"name": "Shop", "envVars": {"A": "1", "BY_TEMPLATE": "x"}, "mcpWriteEnabled": True}
-    ocore.expect("PUT", PATH, json=update, answer=wire(envVars={"A": "1", "BY_TEMPLATE": "x"}, mcpWriteEnabled=True))
-    result = declare(ocore, **NEW, env_vars={"A": "1"}, mcp_write_enabled=True)
-    assert result["actions"] == ["create", "update"]
-    assert result["instance"]["mcp_write_enabled"] is True
-
-
-def test_the_put_after_a_short_answer_reads_first_so_that_nothing_is_lost(ocore: Scripted) -> None:
-    ocore.expect("GET", "/instances", answer=[])
-    ocore.expect("POST", "/instances", status=202, answer={"id": ID, "status": "running"})
-    ocore.expect("GET", PATH, answer=wire(envVars={"BY_TEMPLATE": "x"}))
-    update = {"name": "Shop", "envVars": {"BY_TEMPLATE": "x"}, "mcpWriteEnabled": True}
-    ocore.expect("PUT", PATH, json=update, answer=wire(envVars={"BY_TEMPLATE": "x"}, mcpWriteEnabled=True))
-    assert declare(ocore, **NEW, mcp_write_enabled=True)["actions"] == ["create", "update"]
-
-
-def test_a_put_that_is_refused_while_creating_tells_what_was_done(ocore: Scripted) -> None:
-    ocore.expect("GET", "/instances", answer=[])
-    ocore.expect("POST", "/instances", status=202, answer=wire(status="creating"))
-    ocore.expect("PUT", PATH, status=409, answer={"message": "busy"})
-    result = declare(ocore, **NEW, mcp_write_enabled=True, wait=False)
-    assert (result["failed"], result["changed"], result["actions"]) == (True, True, ["create"])
-    assert result["error"] == {"status": 409, "code": None}
-    assert "Run the task again when what is under way has ended." in result["msg"]
-    assert result["msg"].endswith("Done before that: create.")
-
-
-def test_values_that_ocore_changed_on_creation_are_said(ocore: Scripted) -> None:
-    ocore.expect("GET", "/instances", answer=[])
-    ocore.expect("POST", "/instances", status=202, answer=wire(addonsPath="/mnt/a"))
-    result = declare(ocore, **NEW, addons_path="/a")
-    assert "shows other values than those sent for addons_path" in result.warnings[0]
-
-
-def test_a_slug_that_ocore_writes_its_own_way_fails_after_the_creation(ocore: Scripted) -> None:
-    ocore.expect("GET", "/instances", answer=[])
-    ocore.expect("POST", "/instances", status=202, answer=wire(slug="shop-a1b2"))
-    result = declare(ocore, **NEW)
-    assert "slug is 'shop-a1b2', wanted 'shop'. Put oCore's value into the task" in result["msg"]
-    assert result["actions"] == ["create"]
-
-
-@pytest.mark.parametrize("slug", ["shop-a1b2", "Shop"])
-def test_the_next_run_does_not_make_a_second_one(ocore: Scripted, slug: str) -> None:
-    ocore.expect("GET", "/instances", answer=[wire(slug="shop-a1b2")])
-    result = declare(ocore, **{**NEW, "slug": "shop"})
-    assert (
-        f"There is no instance with slug shop, but shop-a1b2 ({ID}) has the same name on the same server"
-        in result["msg"]
-    )
-    assert result["changed"] is False
-
-
-def test_the_same_name_with_another_slug_elsewhere_is_no_obstacle(ocore: Scripted) -> None:
-    others = [
-        wire(id="x", slug="store"),
-        wire(id="y", slug="shop-2", serverId="other"),
-        wire(id="z", slug="shop-3", name="B"),
-    ]
-    ocore.expect("GET", "/instances", answer=others)
-    ocore.expect("POST", "/instances", status=202, answer=wire())
-    assert declare(ocore, **NEW)["actions"] == ["create"]
-
-
-def test_a_failed_creation_gives_the_message_and_the_record(ocore: Scripted) -> None:
-    ocore.expect("GET", "/instances", answer=[])
-    ocore.expect("POST", "/instances", status=202, answer=wire(status="creating"))
-    ocore.expect("GET", PATH, answer=wire(status="failed", statusMessage="Image not found."))
-    result = declare(ocore, **NEW)
-    assert result["msg"] == (
-        f'Instance shop ({ID}) failed while it was being created: status "failed", Image not found. It was left as it is, '
-        "so that you can look at it in oCore; state: absent removes it. Done before that: create."
-    )
-    assert (result["instance"]["status"], result["changed"]) == ("failed", True)
-
-
-def test_one_that_is_removed_while_it_is_created_is_said(ocore: Scripted) -> None:
-    ocore.expect("GET", "/instances", answer=[])
-    ocore.expect("POST", "/instances", status=202, answer=wire(status="creating"))
-    ocore.expect("GET", PATH, status=404)
-    assert "was created but removed again while it was waited for" in declare(ocore, **NEW)["msg"]
-
-
-def test_without_time_a_creation_is_asked_for_and_not_waited_for(ocore: Scripted) -> None:
-    ocore.expect("GET", "/instances", answer=[])
-    ocore.expect("POST", "/instances", status=202, answer=wire(status="creating"))
-    result = declare(ocore, **NEW, wait_timeout=0)
-    assert 'ended after 0 seconds (wait_timeout): status "creating"' in result["msg"]
-    assert result["actions"] == ["create"]
-
-
-def test_a_token_that_expires_during_the_wait_says_so_and_what_was_done(ocore: Scripted) -> None:
-    ocore.expect("GET", "/instances", answer=[])
-    ocore.expect("POST", "/instances", status=202, answer=wire(status="creating"))
-    ocore.expect("GET", PATH, status=401, answer={"message": "token is expired"})
-    result = declare(ocore, **NEW)
-    assert "it expired or was revoked meanwhile" in result["msg"]
-    assert result["msg"].endswith("Done before that: create.")
-    assert result["instance"]["id"] == ID
-
-
-# --- a creation without an answer
-
-
-OPEN_ENDS = [
-    pytest.param({"fault": "drop"}, id="dropped"),
-    pytest.param({"status": 500}, id="500"),
-    pytest.param({"status": 502, "answer": b"<html>"}, id="502"),
-    pytest.param({"status": 202, "fault": "cut", "answer": wire()}, id="cut"),
-    pytest.param({"status": 202, "fault": "garbled"}, id="garbled"),
-    pytest.param({"status": 202, "answer": {"message": "queued"}}, id="no id"),
-]
-
-
-@pytest.mark.parametrize("retries", [0, 2])
-@pytest.mark.parametrize("step", OPEN_ENDS)
-def test_an_instance_that_exists_all_the_same_is_taken_over(
-    ocore: Scripted, step: dict[str, Any], retries: int
-) -> None:
-    ocore.expect("GET", "/instances", answer=[])
-    ocore.expect("POST", "/instances", **step)
-    ocore.expect("GET", "/instances", answer=[])
-    ocore.expect("GET", "/instances", answer=[wire(status="creating")])
-    ocore.expect("GET", PATH, answer=wire())
-    result = declare(ocore, **NEW, retries=retries)
-    assert (result["changed"], result["actions"]) == (True, ["create"])
-    assert "it is taken over" in result.warnings[0]
-
-
-def test_without_a_slug_it_is_the_new_one_of_that_name_on_that_server(ocore: Scripted) -> None:
-    old = wire(id="old", name="Shop 1")
-    ocore.expect("GET", "/instances", answer=[old])
-    ocore.expect("POST", "/instances", fault="drop")
-    others = [old, wire(id="n", serverId="other"), wire(id="m", name="Store")]
-    ocore.expect("GET", "/instances", answer=[*others, wire(slug="shop-x")])
-    result = declare(ocore, name="Shop", server_id=SERVER)
-    assert result["instance"]["id"] == ID
-
-
-def test_what_does_not_exist_is_asked_for_again(ocore: Scripted) -> None:
-    time = Time()
-    ocore.expect("GET", "/instances", answer=[])
-    ocore.expect("POST", "/instances", fault="drop")
-    for _look in range(4):
-        ocore.expect("GET", "/instances", answer=[])
-    ocore.expect("POST", "/instances", status=202, answer=wire())
-    ocore.expect("GET", "/instances", answer=[wire()])
-    assert declare(ocore, **NEW, time=time)["actions"] == ["create"]
-    assert sum(time.slept) == 7.5
-
-
-def test_without_retries_it_is_looked_for_and_not_asked_for_again(ocore: Scripted) -> None:
-    ocore.expect("GET", "/instances", answer=[])
-    ocore.expect("POST", "/instances", status=500, answer={"message": "oops"})
-    for _look in range(4):
-        ocore.expect("GET", "/instances", answer=[])
-    result = declare(ocore, **NEW, retries=0)
-    assert result["msg"] == (
-        "Cannot create instance shop: oCore answered HTTP 500: oops. The instance was looked for afterwards and does not "
-        "exist."
-    )
-    assert (result["changed"], result["actions"], result["instance"]) == (False, [], None)
-
-
-def test_after_the_deadline_the_look_takes_its_time_and_nothing_is_repeated(ocore: Scripted) -> None:
-    time = Time()
-    ocore.expect("GET", "/instances", answer=[])
-    ocore.expect("POST", "/instances", fault="drop")
-    for _look in range(4):
-        ocore.expect("GET", "/instances", answer=[])
-    assert "does not exist" in declare(ocore, **NEW, wait_timeout=0, time=time)["msg"]
-    assert sum(time.slept) == 7.5
-
-
-def test_a_look_that_fails_as_well_leaves_it_open_and_repeats_nothing(ocore: Scripted) -> None:
-    ocore.expect("GET", "/instances", answer=[])
-    ocore.expect("POST", "/instances", fault="drop")
-    ocore.expect("GET", "/instances", status=403)
-    result = declare(ocore, **NEW)
-    assert "Cannot create instance shop: the connection" in result["msg"]
-    assert (
-        "Whether the instance was created is not known, since looking for it failed as well: Cannot list"
-        in result["msg"]
-    )
-    assert "The create request was not repeated; run the task again" in result["msg"]
-
-
-def test_a_conflict_after_an_open_end_means_that_it_exists(ocore: Scripted) -> None:
-    ocore.expect("GET", "/instances", answer=[])
-    ocore.expect("POST", "/instances", fault="drop")
-    for _look in range(4):
-        ocore.expect("GET", "/instances", answer=[])
-    ocore.expect("POST", "/instances", status=409, answer={"message": "slug is taken"})
-    ocore.expect("GET", "/instances", answer=[wire()])
-    assert declare(ocore, **NEW)["instance"]["id"] == ID
-
-
-def test_a_conflict_at_once_is_a_refusal(ocore: Scripted) -> None:
-    ocore.expect("GET", "/instances", answer=[])
-    ocore.expect("POST", "/instances", status=409, answer={"message": "slug is taken"})
-    assert "HTTP 409: slug is taken." in declare(ocore, **NEW)["msg"]
-
-
-def test_a_new_one_with_a_slug_of_its_own_is_not_taken_over_and_not_doubled(ocore: Scripted) -> None:
-    ocore.expect("GET", "/instances", answer=[])
-    ocore.expect("POST", "/instances", fault="drop")
-    for _look in range(4):
-        ocore.expect("GET", "/instances", answer=[wire(slug="shop-a1b2")])
-    result = declare(ocore, **NEW)
-    assert (
-        f"Since then there is shop-a1b2 ({ID}) with the same name on the same server, but another slug."
-        in result["msg"]
-    )
-
-
-def test_two_new_ones_are_reported_and_neither_is_removed(ocore: Scripted) -> None:
-    ocore.expect("GET", "/instances", answer=[])
-    ocore.expect("POST", "/instances", fault="drop")
-    ocore.expect("GET", "/instances", answer=[wire(id="a"), wire(id="b")])
-    result = declare(ocore, name="Shop", server_id=SERVER)
-    assert "Several new instances fit the one to be created: shop (a), shop (b)." in result["msg"]
-
-
-def test_an_earlier_request_that_was_carried_out_late_is_noticed(ocore: Scripted) -> None:
-    ocore.expect("GET", "/instances", answer=[])
-    ocore.expect("POST", "/instances", fault="drop")
-    for _look in range(4):
-        ocore.expect("GET", "/instances", answer=[])
-    ocore.expect("POST", "/instances", status=202, answer=wire(id="b"))
-    ocore.expect("GET", "/instances", answer=[wire(id="a"), wire(id="b")])
-    assert "carried out late" in declare(ocore, name="Shop", server_id=SERVER)["msg"]
-
-
-def test_a_check_for_a_second_one_that_fails_is_a_warning(ocore: Scripted) -> None:
-    ocore.expect("GET", "/instances", answer=[])
-    ocore.expect("POST", "/instances", fault="drop")
-    for _look in range(4):
-        ocore.expect("GET", "/instances", answer=[])
-    ocore.expect("POST", "/instances", status=202, answer=wire())
-    ocore.expect("GET", "/instances", status=403)
-    result = declare(ocore, **NEW)
-    assert result["actions"] == ["create"]
-    assert "could not be checked" in result.warnings[0]
-
-
-# --- changing
-
-
-def test_changing_is_a_read_and_a_put_of_all_four(ocore: Scripted) -> None:
+def test_update_is_a_read_and_a_put_of_all_four(ocore: Scripted) -> None:
     ocore.expect("GET", PATH, answer=wire(envVars={"A": "1"}, addonsPath="/a"))
     update = {"name": "New", "envVars": {"A": "1"}, "addonsPath": "/a", "mcpWriteEnabled": False}
     ocore.expect("PUT", PATH, json=update, answer=wire(name="New", envVars={"A": "1"}, addonsPath="/a"))
@@ -326,20 +44,20 @@ def test_changing_is_a_read_and_a_put_of_all_four(ocore: Scripted) -> None:
 
 @pytest.mark.parametrize("check", [False, True])
 @pytest.mark.parametrize("key", [{"id": ID}, {"slug": "shop"}])
-def test_as_declared_is_one_request(ocore: Scripted, key: dict[str, Any], check: bool) -> None:
+def test_idempotent_task_is_one_request(ocore: Scripted, key: dict[str, Any], check: bool) -> None:
     ocore.expect("GET", PATH if "id" in key else "/instances", answer=wire() if "id" in key else [wire()])
     result = declare(ocore, **key, name="Shop", odoo_version="18.0", check=check)
     assert (result["changed"], result["actions"], result["diff"]["after"]) == (False, [], {})
 
 
-def test_an_id_that_is_not_there_cannot_be_made(ocore: Scripted) -> None:
+def test_creation_is_refused_for_an_id_that_does_not_exist(ocore: Scripted) -> None:
     ocore.expect("GET", PATH, status=404)
     ocore.expect("GET", PATH, answer=wire(status="removing"))
     assert "does not exist in this organization" in declare(ocore, id=ID, name="Shop", server_id=SERVER)["msg"]
     assert "is being removed" in declare(ocore, id=ID, name="Shop", server_id=SERVER)["msg"]
 
 
-def test_an_abridged_list_is_completed_before_anything_is_compared_or_sent(ocore: Scripted) -> None:
+def test_update_completes_an_abridged_list_before_anything_is_compared_or_sent(ocore: Scripted) -> None:
     short = {k: v for k, v in wire().items() if k not in ("envVars", "addonsPath")}
     ocore.expect("GET", "/instances", answer=[short])
     ocore.expect("GET", PATH, answer=wire(envVars={"KEEP": "1"}))
@@ -352,13 +70,13 @@ def test_an_abridged_list_is_completed_before_anything_is_compared_or_sent(ocore
     assert declare(ocore, slug="shop", env_vars={"KEEP": "1"})["actions"] == []
 
 
-def test_one_that_goes_between_list_and_read_is_said(ocore: Scripted) -> None:
+def test_update_of_one_that_is_removed_between_list_and_read_says_so(ocore: Scripted) -> None:
     ocore.expect("GET", "/instances", answer=[{"id": ID, "slug": "shop"}])
     ocore.expect("GET", PATH, status=404)
     assert "was removed while this task ran" in declare(ocore, slug="shop", name="New")["msg"]
 
 
-def test_a_rerun_while_creating_waits_and_ends_unchanged(ocore: Scripted) -> None:
+def test_idempotent_rerun_during_the_creation_waits_and_ends_unchanged(ocore: Scripted) -> None:
     ocore.expect("GET", "/instances", answer=[wire(status="creating")])
     ocore.expect("GET", PATH, answer=wire(status="levitating"))
     ocore.expect("GET", PATH, answer=wire())
@@ -366,15 +84,16 @@ def test_a_rerun_while_creating_waits_and_ends_unchanged(ocore: Scripted) -> Non
     assert (result["changed"], result["instance"]["status"]) == (False, "running")
 
 
-def test_a_change_is_planned_anew_after_what_was_under_way(ocore: Scripted) -> None:
+def test_update_is_planned_again_after_the_operation_in_progress(ocore: Scripted) -> None:
     ocore.expect("GET", PATH, answer=wire(status="creating"))
     ocore.expect("GET", PATH, answer=wire(envVars={"BY_TEMPLATE": "x"}))
+    ocore.expect("GET", PATH, answer=wire(envVars={"BY_TEMPLATE": "x"}))  # right before the PUT
     update = {"name": "New", "envVars": {"BY_TEMPLATE": "x"}, "mcpWriteEnabled": False}
     ocore.expect("PUT", PATH, json=update, answer=wire(name="New", envVars={"BY_TEMPLATE": "x"}))
     assert declare(ocore, id=ID, name="New")["actions"] == ["update"]
 
 
-def test_what_somebody_else_did_meanwhile_is_not_done_again(ocore: Scripted) -> None:
+def test_idempotent_task_does_not_repeat_what_another_client_did_meanwhile(ocore: Scripted) -> None:
     ocore.expect("GET", PATH, answer=wire(status="restarting"))
     ocore.expect("GET", PATH, answer=wire(name="New"))
     result = declare(ocore, id=ID, name="New")
@@ -382,29 +101,32 @@ def test_what_somebody_else_did_meanwhile_is_not_done_again(ocore: Scripted) -> 
 
 
 @pytest.mark.parametrize(
-    ("answer", "words"),
+    ("answers", "words"),
     [
-        ({"status": 404}, "was removed while this task waited for it"),
+        ([{"status": 404}] * 4, "was removed while this task waited for it"),
         (
-            {"answer": wire(status="failed", statusMessage="no image")},
+            [{"answer": wire(status="failed", statusMessage="no image")}],
             'failed while this task waited for it: status "failed"',
         ),
     ],
 )
-def test_a_rerun_sees_the_creation_end_badly(ocore: Scripted, answer: dict[str, Any], words: str) -> None:
+def test_wait_for_a_creation_of_an_earlier_run_reports_its_bad_end(
+    ocore: Scripted, answers: list[dict[str, Any]], words: str
+) -> None:
     ocore.expect("GET", "/instances", answer=[wire(status="creating")])
-    ocore.expect("GET", PATH, **answer)
+    for answer in answers:
+        ocore.expect("GET", PATH, **answer)
     assert words in declare(ocore, **NEW)["msg"]
 
 
-def test_one_that_failed_long_ago_is_ok_with_a_warning(ocore: Scripted) -> None:
+def test_idempotent_task_warns_of_an_instance_that_failed_long_ago(ocore: Scripted) -> None:
     ocore.expect("GET", "/instances", answer=[wire(status="failed", statusMessage="disk full")])
     result = declare(ocore, **NEW)
     assert result["changed"] is False
     assert 'has status "failed", disk full.' in result.warnings[0]
 
 
-def test_a_put_that_restarts_is_waited_for(ocore: Scripted) -> None:
+def test_wait_for_an_update_that_restarts_by_itself(ocore: Scripted) -> None:
     ocore.expect("GET", PATH, answer=wire())
     ocore.expect("PUT", PATH, answer=wire(name="New", status="restarting"))
     ocore.expect("GET", PATH, answer=wire(name="New"))
@@ -412,7 +134,7 @@ def test_a_put_that_restarts_is_waited_for(ocore: Scripted) -> None:
     assert (result["instance"]["status"], result["actions"]) == ("running", ["update"])
 
 
-def test_a_change_is_followed_by_the_restart_asked_for(ocore: Scripted) -> None:
+def test_restart_on_change_follows_the_update(ocore: Scripted) -> None:
     ocore.expect("GET", PATH, answer=wire())
     ocore.expect("PUT", PATH, answer=wire(name="New"))
     ocore.expect("POST", f"{PATH}/control", json={"action": "restart"}, status=202)
@@ -424,27 +146,27 @@ def test_env_vars_that_ocore_keeps_are_an_error(ocore: Scripted) -> None:
     ocore.expect("GET", PATH, answer=wire(envVars={"A": "1", "B": "2"}))
     ocore.expect("PUT", PATH, answer=wire(envVars={"A": "1", "B": "2"}))
     result = declare(ocore, id=ID, env_vars={"A": "1"}, purge_env_vars=True)
-    assert "oCore kept the env vars B of instance shop" in result["msg"]
+    assert f"Instance shop ({ID}) still shows the env vars B although they were left out" in result["msg"]
     assert result["actions"] == ["update"]
 
 
-def test_an_update_without_effect_is_said(ocore: Scripted) -> None:
+def test_update_without_effect_is_a_warning(ocore: Scripted) -> None:
     ocore.expect("GET", PATH, answer=wire())
     ocore.expect("PUT", PATH, answer=wire())
-    assert "still shows the old value of name" in declare(ocore, id=ID, name="New").warnings[0]
+    assert "but shows another value of name." in declare(ocore, id=ID, name="New").warnings[0]
 
 
-def test_what_cannot_be_compared_is_warned_about(ocore: Scripted) -> None:
+def test_idempotent_task_warns_of_what_cannot_be_compared(ocore: Scripted) -> None:
     ocore.expect("GET", "/instances", answer=[wire(envVars={"A": "********"})])
     result = declare(ocore, slug="shop", env_vars={"A": "x"}, template_id="t")
     assert result["changed"] is False
     assert [warning.split(" of ")[0] for warning in result.warnings] == [
         "oCore does not show template_id",
-        "oCore does not show the values",
+        "oCore masks the values",
     ]
 
 
-def test_a_lost_answer_to_a_put_is_no_trouble(ocore: Scripted) -> None:
+def test_retry_of_a_put_whose_answer_was_lost(ocore: Scripted) -> None:
     ocore.expect("GET", PATH, answer=wire())
     ocore.expect("PUT", PATH, fault="drop")
     ocore.expect("PUT", PATH, answer=wire(name="New"))
@@ -452,7 +174,7 @@ def test_a_lost_answer_to_a_put_is_no_trouble(ocore: Scripted) -> None:
 
 
 @pytest.mark.parametrize("wait", [True, False])
-def test_a_repeated_put_that_meets_its_own_first_try_is_no_trouble(ocore: Scripted, wait: bool) -> None:
+def test_retry_of_a_put_that_meets_its_own_first_try_is_a_success(ocore: Scripted, wait: bool) -> None:
     ocore.expect("GET", PATH, answer=wire())
     ocore.expect("PUT", PATH, fault="drop")
     ocore.expect("PUT", PATH, status=409, answer={"message": "busy"})
@@ -462,7 +184,7 @@ def test_a_repeated_put_that_meets_its_own_first_try_is_no_trouble(ocore: Script
     assert declare(ocore, id=ID, name="New", wait=wait)["actions"] == ["update"]
 
 
-def test_a_repeated_put_that_meets_something_else_fails_and_says_so(ocore: Scripted) -> None:
+def test_retry_of_a_put_that_meets_another_operation_fails(ocore: Scripted) -> None:
     ocore.expect("GET", PATH, answer=wire())
     ocore.expect("PUT", PATH, fault="drop")
     ocore.expect("PUT", PATH, status=409, answer={"message": "busy"})
@@ -473,10 +195,7 @@ def test_a_repeated_put_that_meets_something_else_fails_and_says_so(ocore: Scrip
     assert "HTTP 409: busy." in result["msg"]
 
 
-# --- removing
-
-
-def test_removing_waits_until_it_is_gone(ocore: Scripted) -> None:
+def test_removal_waits_until_the_instance_is_gone(ocore: Scripted) -> None:
     ocore.expect("GET", "/instances", answer=[wire()])
     ocore.expect("DELETE", PATH, status=202)
     ocore.expect("GET", PATH, answer=wire(status="removing"))
@@ -486,7 +205,7 @@ def test_removing_waits_until_it_is_gone(ocore: Scripted) -> None:
 
 
 @pytest.mark.parametrize("word", ["removing", "running"])
-def test_one_that_is_not_listed_any_more_is_gone(ocore: Scripted, word: str) -> None:
+def test_removal_ends_when_the_list_no_longer_shows_the_instance(ocore: Scripted, word: str) -> None:
     ocore.expect("GET", PATH, answer=wire())
     ocore.expect("DELETE", PATH, status=202)
     for _read in range(3):
@@ -495,7 +214,7 @@ def test_one_that_is_not_listed_any_more_is_gone(ocore: Scripted, word: str) -> 
     assert declare(ocore, id=ID, state="absent")["actions"] == ["delete"]
 
 
-def test_one_that_is_missing_from_an_incomplete_list_is_not_gone_yet(ocore: Scripted) -> None:
+def test_removal_is_not_proved_by_an_incomplete_list(ocore: Scripted) -> None:
     ocore.expect("GET", PATH, answer=wire())
     ocore.expect("DELETE", PATH, status=202)
     for _read in range(3):
@@ -507,20 +226,20 @@ def test_one_that_is_missing_from_an_incomplete_list_is_not_gone_yet(ocore: Scri
 
 @pytest.mark.parametrize("check", [False, True])
 @pytest.mark.parametrize("answer", [{"status": 404}, {"answer": wire(status="deleted")}])
-def test_one_that_is_gone_already_is_ok(ocore: Scripted, answer: dict[str, Any], check: bool) -> None:
+def test_idempotent_removal_of_one_that_is_gone(ocore: Scripted, answer: dict[str, Any], check: bool) -> None:
     ocore.expect("GET", PATH, **answer)
     result = declare(ocore, id=ID, state="absent", check=check)
     assert (result["changed"], result["actions"], result["instance"]) == (False, [], None)
 
 
-def test_one_that_another_is_removing_is_waited_for(ocore: Scripted) -> None:
+def test_removal_by_another_client_is_waited_for(ocore: Scripted) -> None:
     ocore.expect("GET", "/instances", answer=[wire(status="removing")])
     ocore.expect("GET", PATH, status=404)
     result = declare(ocore, slug="shop", state="absent")
     assert (result["changed"], result["instance"]) == (False, None)
 
 
-def test_removing_without_waiting_is_one_delete(ocore: Scripted) -> None:
+def test_removal_without_waiting_is_one_delete(ocore: Scripted) -> None:
     ocore.expect("GET", "/instances", answer=[wire()])
     ocore.expect("DELETE", PATH, status=202)
     ocore.expect("GET", "/instances", answer=[wire(status="removing")])
@@ -528,13 +247,13 @@ def test_removing_without_waiting_is_one_delete(ocore: Scripted) -> None:
     assert declare(ocore, slug="shop", state="absent", wait=False)["actions"] == []
 
 
-def test_a_removal_in_check_mode_is_predicted(ocore: Scripted) -> None:
+def test_removal_in_check_mode_is_predicted(ocore: Scripted) -> None:
     ocore.expect("GET", "/instances", answer=[wire()])
     result = declare(ocore, slug="shop", state="absent", check=True)
     assert (result["changed"], result["actions"], result["instance"]) == (True, ["delete"], None)
 
 
-def test_a_removal_that_fails_gives_the_message(ocore: Scripted) -> None:
+def test_removal_that_fails_gives_the_message(ocore: Scripted) -> None:
     ocore.expect("GET", PATH, answer=wire())
     ocore.expect("DELETE", PATH, status=202)
     ocore.expect("GET", PATH, answer=wire(status="error", statusMessage="volume is busy"))
@@ -544,7 +263,7 @@ def test_a_removal_that_fails_gives_the_message(ocore: Scripted) -> None:
     )
 
 
-def test_a_failed_instance_is_removed_although_its_old_failure_still_shows(ocore: Scripted) -> None:
+def test_removal_of_a_failed_instance_does_not_mind_its_old_failure(ocore: Scripted) -> None:
     ocore.expect("GET", PATH, answer=wire(status="failed"))
     ocore.expect("DELETE", PATH, status=202)
     ocore.expect("GET", PATH, answer=wire(status="failed"))
@@ -553,7 +272,7 @@ def test_a_failed_instance_is_removed_although_its_old_failure_still_shows(ocore
 
 
 @pytest.mark.parametrize(("word", "reads"), [("removing", 1), ("rebalancing", 2)])
-def test_a_repeated_delete_that_meets_its_own_first_try_is_no_trouble(ocore: Scripted, word: str, reads: int) -> None:
+def test_retry_of_a_delete_that_meets_its_own_first_try_is_a_success(ocore: Scripted, word: str, reads: int) -> None:
     ocore.expect("GET", PATH, answer=wire())
     ocore.expect("DELETE", PATH, fault="drop")
     ocore.expect("DELETE", PATH, status=409, answer={"message": "busy"})
@@ -563,7 +282,7 @@ def test_a_repeated_delete_that_meets_its_own_first_try_is_no_trouble(ocore: Scr
     assert declare(ocore, id=ID, state="absent")["actions"] == ["delete"]
 
 
-def test_a_repeated_delete_that_meets_its_own_first_try_needs_no_waiting(ocore: Scripted) -> None:
+def test_retry_of_a_delete_that_meets_its_own_first_try_needs_no_waiting(ocore: Scripted) -> None:
     ocore.expect("GET", PATH, answer=wire())
     ocore.expect("DELETE", PATH, fault="drop")
     ocore.expect("DELETE", PATH, status=409, answer={"message": "busy"})
@@ -575,9 +294,7 @@ def test_a_repeated_delete_that_meets_its_own_first_try_needs_no_waiting(ocore: 
     ("wait", "seen"),
     [(True, ["running"]), (True, ["restarting", "running"]), (False, ["running"]), (False, ["restarting"])],
 )
-def test_a_repeated_delete_that_meets_something_else_fails_and_says_so(
-    ocore: Scripted, wait: bool, seen: list[str]
-) -> None:
+def test_retry_of_a_delete_that_meets_another_operation_fails(ocore: Scripted, wait: bool, seen: list[str]) -> None:
     ocore.expect("GET", PATH, answer=wire())
     ocore.expect("DELETE", PATH, fault="drop")
     ocore.expect("DELETE", PATH, status=409, answer={"message": "busy"})
@@ -588,32 +305,220 @@ def test_a_repeated_delete_that_meets_something_else_fails_and_says_so(
     assert "HTTP 409: busy." in result["msg"]
 
 
-def test_a_delete_that_is_refused_at_once_was_not_met_by_itself(ocore: Scripted) -> None:
+def test_removal_that_is_refused_at_once_fails(ocore: Scripted) -> None:
     ocore.expect("GET", PATH, answer=wire())
     ocore.expect("DELETE", PATH, status=409, answer={"message": "busy"})
     assert "HTTP 409: busy." in declare(ocore, id=ID, state="absent")["msg"]
 
 
-def test_an_incomplete_list_removes_nothing_and_does_not_call_it_gone(ocore: Scripted) -> None:
+def test_pagination_that_is_incomplete_removes_nothing_and_proves_nothing_gone(ocore: Scripted) -> None:
     ocore.expect("GET", "/instances", answer={"instances": [wire(slug="other")], "total": 2})
     result = declare(ocore, slug="shop", state="absent")
     assert result["failed"]
     assert "may be among the others" in result["msg"]
 
 
-# --- refused before any request
-
-
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"slug": ""}, "One of id, slug and name is needed"),
+        ({"slug": ""}, "slug is given but empty"),
         ({"slug": "shop", "env_vars": {"A": None}}, "env_vars: A is null"),
         ({"slug": "shop", "wait_interval": 0.0}, "wait_interval must be more than 0"),
         ({"slug": "shop", "api_token": ""}, "api_token is empty"),
     ],
 )
-def test_bad_input_reaches_no_server(options: dict[str, Any], words: str) -> None:
+def test_arguments_that_are_invalid_reach_no_server(options: dict[str, Any], words: str) -> None:
     result = play(OPERATION, f"http://127.0.0.1:{closed_port()}", **options)
     assert (result["failed"], result["changed"]) == (True, False)
     assert words in result["msg"]
+
+
+# What others do at the same time
+
+
+def test_env_vars_are_planned_on_a_read_right_before_the_put(ocore: Scripted) -> None:
+    ocore.expect("GET", "/instances", answer=[wire(envVars={"A": "1"})])
+    ocore.expect("GET", PATH, answer=wire(envVars={"A": "1", "BY_ANOTHER": "x"}))
+    merged = {"A": "1", "BY_ANOTHER": "x", "B": "2"}
+    ocore.expect(
+        "PUT", PATH, json={"name": "Shop", "envVars": merged, "mcpWriteEnabled": False}, answer=wire(envVars=merged)
+    )
+    result = declare(ocore, slug="shop", env_vars={"B": "2"})
+    assert (result["actions"], result.warnings) == (["update"], [])
+    assert set(result["diff"]["before"]["env_vars"]) == {"A", "BY_ANOTHER"}
+
+
+def test_env_vars_that_another_client_set_meanwhile_need_no_put(ocore: Scripted) -> None:
+    ocore.expect("GET", "/instances", answer=[wire(envVars={"A": "1"})])
+    ocore.expect("GET", PATH, answer=wire(envVars={"A": "1", "B": "2"}))
+    result = declare(ocore, slug="shop", env_vars={"B": "2"})
+    assert (result["changed"], result["diff"]["after"]) == (False, {})
+
+
+def test_env_vars_of_a_look_up_by_id_cost_no_second_read(ocore: Scripted) -> None:
+    ocore.expect("GET", PATH, answer=wire(envVars={"A": "1"}))
+    ocore.expect("PUT", PATH, answer=wire(envVars={"A": "1", "B": "2"}))
+    assert declare(ocore, id=ID, env_vars={"B": "2"})["actions"] == ["update"]
+
+
+def test_env_vars_that_are_missing_from_the_answer_are_named(ocore: Scripted) -> None:
+    ocore.expect("GET", PATH, answer=wire(envVars={"A": "1"}))
+    ocore.expect("PUT", PATH, answer=wire(envVars={"A": "1"}))
+    [warning] = declare(ocore, id=ID, env_vars={"B": "2", "C": "3"}).warnings
+    assert "shows another value of env_vars (B, C)." in warning
+
+
+def test_env_vars_that_another_client_overwrote_by_the_end_fail_the_task(ocore: Scripted) -> None:
+    ocore.expect("GET", PATH, answer=wire())
+    ocore.expect("PUT", PATH, answer=wire(envVars={"A": "planted-value", "B": "2"}))
+    ocore.expect("POST", CONTROL, status=202)
+    ocore.expect("GET", PATH, answer=wire(envVars={"B": "2"}, restartCount=1))
+    result = declare(ocore, id=ID, env_vars={"A": "planted-value", "B": "2"}, restart_on_change=True)
+    assert (
+        f"Another client changed the env vars of instance shop ({ID}) while this task ran: A is no longer"
+        in result["msg"]
+    )
+    assert result["actions"] == ["update", "restart"]
+    assert "planted-value" not in str(result)
+
+
+def test_idempotent_task_finds_an_identity_with_blanks_around_it(ocore: Scripted) -> None:
+    ocore.expect("GET", "/instances", answer=[wire()])
+    ocore.expect("GET", "/instances", answer=[wire()])
+    ocore.expect("DELETE", PATH, status=202)
+    assert declare(ocore, slug=" shop\n", server_id=f" {SERVER} ")["changed"] is False
+    assert declare(ocore, slug=" shop ", state="absent", wait=False)["actions"] == ["delete"]
+
+
+@pytest.mark.parametrize("option", ["id", "slug", "name", "server_id", "template_id", "project_id"])
+@pytest.mark.parametrize("state", ["present", "absent"])
+def test_arguments_that_are_given_but_empty_are_refused(option: str, state: str) -> None:
+    options = {"slug": "shop", "state": state, option: " "}
+    result = play(OPERATION, f"http://127.0.0.1:{closed_port()}", **options)
+    assert f"{option} is given but empty, which names nothing. Nothing was sent." in result["msg"]
+
+
+def test_wait_takes_a_404_after_a_put_for_not_visible_yet(ocore: Scripted) -> None:
+    ocore.expect("GET", PATH, answer=wire())
+    ocore.expect("PUT", PATH, answer=wire(name="New", status="restarting"))
+    ocore.expect("GET", PATH, status=404)
+    ocore.expect("GET", PATH, answer=wire(name="New"))
+    assert declare(ocore, id=ID, name="New")["actions"] == ["update"]
+
+
+# A restart that is owed
+
+
+@pytest.mark.parametrize("status", [409, 429, 503])
+def test_restart_on_change_that_is_refused_for_now_is_waited_out(ocore: Scripted, status: int) -> None:
+    ocore.expect("GET", PATH, answer=wire())
+    ocore.expect("PUT", PATH, answer=wire(name="New"))
+    for _refusal in range(2):
+        ocore.expect("POST", CONTROL, status=status)
+        if status == 503:  # may have been carried out: looked for before it is repeated
+            for _look in range(3):
+                ocore.expect("GET", PATH, answer=wire(name="New"))
+        ocore.expect("GET", PATH, answer=wire(name="New"))
+    ocore.expect("POST", CONTROL, json={"action": "restart"}, status=202)
+    ocore.expect("GET", PATH, answer=wire(name="New", restartCount=1))
+    result = declare(ocore, id=ID, name="New", restart_on_change=True, retries=0)
+    assert ("failed" in result, result["actions"]) == (False, ["update", "restart"])
+
+
+@pytest.mark.parametrize(
+    ("status", "options"), [(403, {}), (409, {"wait": False}), (422, {})], ids=["forbidden", "no waiting", "refused"]
+)
+def test_restart_on_change_that_fails_names_the_task_that_makes_it_up(
+    ocore: Scripted, status: int, options: dict[str, Any]
+) -> None:
+    ocore.expect("GET", PATH, answer=wire())
+    ocore.expect("PUT", PATH, answer=wire(name="New"))
+    ocore.expect("POST", CONTROL, status=status)
+    result = declare(ocore, id=ID, name="New", restart_on_change=True, **options)
+    assert f'ocore.cloud.ocore_instance_control: {{id: "{ID}", state: restarted}}' in result["msg"]
+    assert "the restart that applies it is still owed" in result["msg"]
+    assert (result["changed"], result["actions"]) == (True, ["update"])
+
+
+def test_restart_on_change_that_is_refused_until_the_deadline_names_the_task_that_makes_it_up(ocore: Scripted) -> None:
+    ocore.expect("GET", PATH, answer=wire())
+    ocore.expect("PUT", PATH, answer=wire(name="New"))
+    ocore.expect("POST", CONTROL, status=409)
+    ocore.expect("GET", PATH, answer=wire(name="New"))
+    ocore.expect("POST", CONTROL, status=409)
+    result = declare(ocore, id=ID, name="New", restart_on_change=True, retries=0, wait_timeout=4)
+    assert f'ocore.cloud.ocore_instance_control: {{id: "{ID}", state: restarted}}' in result["msg"]
+    assert result["actions"] == ["update"]
+
+
+OWED = {"createdAt": "2026-01-01T00:00:00Z", "lastRestartAt": "2026-02-01T00:00:00Z"}
+
+
+def test_restart_on_change_is_made_up_by_the_next_run(ocore: Scripted) -> None:
+    ocore.expect("GET", PATH, answer=wire(**OWED, updatedAt="2026-02-01T01:00:00Z"))
+    ocore.expect("POST", CONTROL, json={"action": "restart"}, status=202)
+    ocore.expect("GET", PATH, answer=wire(restartCount=1))
+    result = declare(ocore, id=ID, name="Shop", restart_on_change=True)
+    assert result["actions"] == ["restart"]
+    assert "was changed after its last restart, and restart_on_change is set" in result.warnings[0]
+
+
+def test_idempotent_restart_on_change_is_not_repeated_after_the_restart(ocore: Scripted) -> None:
+    ocore.expect("GET", PATH, answer=wire(**OWED, updatedAt="2026-02-01T00:01:00Z"))
+    assert declare(ocore, id=ID, name="Shop", restart_on_change=True)["changed"] is False
+
+
+# Power
+
+
+@pytest.mark.parametrize(
+    ("power", "status", "action", "after"),
+    [("started", "stopped", "start", "running"), ("stopped", "running", "stop", "stopped")],
+)
+def test_power_follows_the_update_in_one_plan(
+    ocore: Scripted, power: str, status: str, action: str, after: str
+) -> None:
+    ocore.expect("GET", PATH, answer=wire(status=status))
+    result = declare(ocore, id=ID, name="New", power=power, check=True)
+    assert (result["actions"], result["instance"]["status"]) == (["update", action], after)
+    shown = {"before": {"name": "Shop", "status": status}, "after": {"name": "New", "status": after}}
+    assert {key: result["diff"][key] for key in shown} == shown
+    ocore.expect("GET", PATH, answer=wire(status=status))
+    ocore.expect("PUT", PATH, answer=wire(name="New", status=status))
+    ocore.expect("POST", CONTROL, json={"action": action}, status=202)
+    ocore.expect("GET", PATH, answer=wire(name="New", status=after))
+    result = declare(ocore, id=ID, name="New", power=power)
+    assert (result["actions"], result["instance"]["status"]) == (["update", action], after)
+    assert {key: result["diff"][key] for key in shown} == shown
+
+
+@pytest.mark.parametrize(("power", "status"), [("started", "running"), ("started", "Healthy"), ("stopped", "STOPPED")])
+@pytest.mark.parametrize("check", [False, True])
+def test_power_that_is_reached_is_one_request(ocore: Scripted, power: str, status: str, check: bool) -> None:
+    ocore.expect("GET", PATH, answer=wire(status=status))
+    result = declare(ocore, id=ID, power=power, check=check)
+    assert (result["changed"], result["diff"]["after"]) == (False, {})
+
+
+@pytest.mark.parametrize("check", [False, True])
+def test_power_without_waiting_warns_when_another_operation_is_in_progress(ocore: Scripted, check: bool) -> None:
+    ocore.expect("GET", PATH, answer=wire(status="creating"))
+    result = declare(ocore, id=ID, power="stopped", wait=False, check=check)
+    assert result["changed"] is False
+    assert "is not stopped yet: another operation is in progress on it, and wait is false." in result.warnings[0]
+
+
+def test_power_waits_for_the_operation_in_progress(ocore: Scripted) -> None:
+    ocore.expect("GET", PATH, answer=wire(status="creating"))
+    ocore.expect("GET", PATH, answer=wire())
+    ocore.expect("POST", CONTROL, json={"action": "stop"}, status=202)
+    ocore.expect("GET", PATH, answer=wire(status="stopped"))
+    assert declare(ocore, id=ID, power="stopped")["actions"] == ["stop"]
+
+
+def test_power_stopped_is_not_preceded_by_a_restart(ocore: Scripted) -> None:
+    ocore.expect("GET", PATH, answer=wire())
+    ocore.expect("PUT", PATH, answer=wire(name="New"))
+    ocore.expect("POST", CONTROL, json={"action": "stop"}, status=202)
+    ocore.expect("GET", PATH, answer=wire(name="New", status="stopped"))
+    assert declare(ocore, id=ID, name="New", restart_on_change=True, power="stopped")["actions"] == ["update", "stop"]

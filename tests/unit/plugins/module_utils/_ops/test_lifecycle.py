@@ -8,17 +8,20 @@ from collections.abc import Callable
 
 import pytest
 from ansible_collections.ocore.cloud.plugins.module_utils._api.contract import Instance
+from ansible_collections.ocore.cloud.plugins.module_utils._api.deadline import Deadline
 from ansible_collections.ocore.cloud.plugins.module_utils._api.errors import OcoreError
 from ansible_collections.ocore.cloud.plugins.module_utils._ops.lifecycle import (
     Clock,
     Phase,
+    Wait,
+    describe_status,
     failed_since,
+    is_invisible_yet,
     phase,
     phase_of,
-    reason,
     wait_for,
 )
-from ansible_collections.ocore.cloud.tests.unit.helpers.api import Time, clock, instance
+from ansible_collections.ocore.cloud.tests.unit.helpers.api import ID, Time, clock, instance
 
 
 @pytest.mark.parametrize(
@@ -40,13 +43,15 @@ from ansible_collections.ocore.cloud.tests.unit.helpers.api import Time, clock, 
         ("levitating", Phase.PROGRESS),
         ("", Phase.PROGRESS),
         (None, Phase.PROGRESS),
+        (7, Phase.PROGRESS),
+        (["running"], Phase.PROGRESS),
     ],
 )
-def test_a_status_word_has_a_meaning(word: str | None, meaning: Phase) -> None:
+def test_status_word_has_a_meaning(word: object, meaning: Phase) -> None:
     assert phase_of(word) is meaning
 
 
-def test_an_instance_that_cannot_be_read_is_gone() -> None:
+def test_status_of_an_instance_that_cannot_be_read_is_gone() -> None:
     assert phase(None) is Phase.GONE
 
 
@@ -58,8 +63,17 @@ def test_an_instance_that_cannot_be_read_is_gone() -> None:
         ({"status": None}, "no status"),
     ],
 )
-def test_a_status_is_put_in_words(fields: dict[str, object], words: str) -> None:
-    assert reason(instance(**fields)) == words
+def test_status_is_put_in_words(fields: dict[str, object], words: str) -> None:
+    assert describe_status(instance(**fields)) == words
+
+
+@pytest.mark.parametrize(
+    ("status", "elapsed", "invisible"), [(None, 0, True), (None, 14.9, True), (None, 15, False), ("running", 0, False)]
+)
+def test_status_404_shortly_after_a_request_means_not_visible_yet(
+    status: str | None, elapsed: float, invisible: bool
+) -> None:
+    assert is_invisible_yet(instance(status=status) if status else None, elapsed) is invisible
 
 
 FAILED = {"status": "failed", "statusMessage": "old", "updatedAt": "1"}
@@ -77,52 +91,56 @@ FAILED = {"status": "failed", "statusMessage": "old", "updatedAt": "1"}
         pytest.param(FAILED, {**FAILED, "updatedAt": "2"}, 0, True, id="a new time is a new failure"),
     ],
 )
-def test_an_old_failure_is_told_from_a_new_one(
+def test_status_tells_an_old_failure_from_a_new_one(
     before: dict[str, object] | None, now: dict[str, object], elapsed: float, failed: bool
 ) -> None:
     assert failed_since(None if before is None else instance(**before), instance(**now), elapsed) is failed
 
 
-# --- the clock
-
-
 @pytest.mark.parametrize(
-    ("timeout", "interval"), [(-1, 2.0), (600, 0.0), (600, -1.0), (600, float("nan")), (600, float("inf"))]
+    ("timeout", "interval", "words"),
+    [
+        (-1, 2.0, "wait_timeout must be 0 seconds or more, not -1"),
+        (600, 0.0, "wait_interval must be more than 0 seconds, not 0"),
+        (600, -1.0, "wait_interval must be"),
+        (600, float("nan"), "wait_interval must be"),
+        (600, float("inf"), "wait_interval must be"),
+    ],
 )
-def test_a_clock_that_cannot_tick_is_refused(timeout: float, interval: float) -> None:
-    with pytest.raises(OcoreError, match="wait_interval must be more than 0"):
-        Clock(timeout, interval, print)
+def test_clock_that_cannot_tick_is_refused_by_the_option_at_fault(timeout: float, interval: float, words: str) -> None:
+    with pytest.raises(OcoreError, match=words):
+        Clock(Deadline(timeout), interval, print)
 
 
-def test_the_pauses_grow_by_half_to_ten_seconds_and_the_last_look_is_at_the_deadline() -> None:
+def test_clock_pauses_grow_by_half_to_ten_seconds_and_the_last_look_is_before_the_deadline() -> None:
     time = Time()
     waited = list(clock(time, timeout=40).ticks())
     assert time.slept == [2.0, 3.0, 4.5, 6.75, 10.0, 10.0, 3.75]
-    assert waited[-1] == 40.0
+    assert waited[-1] == 36.25
 
 
-def test_a_long_interval_is_taken_as_it_is() -> None:
+def test_clock_uses_a_long_interval_as_it_is() -> None:
     time = Time()
     list(clock(time, timeout=50, interval=20).ticks())
     assert time.slept == [20, 20, 10]
 
 
-def test_all_waits_of_a_task_share_one_deadline() -> None:
+def test_deadline_is_shared_by_all_waits_of_a_task() -> None:
     time = Time()
     shared = clock(time, timeout=10)
-    time.sleep(9)
-    assert list(shared.ticks()) == [1.0]
+    time.sleep(7)
+    assert list(shared.ticks()) == [2.0]
     assert list(shared.ticks()) == []
     assert shared.expired()
 
 
-def test_a_timeout_of_zero_has_no_tick() -> None:
+def test_deadline_of_0_seconds_has_no_tick() -> None:
     assert list(clock(Time(), timeout=0).ticks()) == []
 
 
-def test_progress_is_said_when_it_is_new_and_every_fifteen_seconds() -> None:
+def test_progress_is_shown_when_it_is_new_and_every_fifteen_seconds() -> None:
     time, lines = Time(), []
-    talking = Clock(600, 2.0, lines.append, now=time, sleep=time.sleep)
+    talking = Clock(Deadline(600, now=time, sleep=time.sleep), 2.0, lines.append)
     for text in ("creating", "creating", "starting"):
         talking.say(text)
     time.sleep(14)
@@ -130,9 +148,6 @@ def test_progress_is_said_when_it_is_new_and_every_fifteen_seconds() -> None:
     time.sleep(1)
     talking.say("starting")
     assert lines == ["creating (0 s)", "starting (0 s)", "starting (15 s)"]
-
-
-# --- waiting
 
 
 def wait(
@@ -147,62 +162,61 @@ def wait(
             raise answer
         return answer
 
-    found = wait_for(clock(Time(), timeout), "instance shop to be ready", read, done, last)
+    found = wait_for(clock(Time(), timeout), Wait(instance(), "be ready", done, last), read)
     assert not answers, "not everything was read"
     return found
 
 
-def test_a_goal_that_is_reached_costs_no_request() -> None:
+def test_wait_for_a_goal_that_is_reached_costs_no_request() -> None:
     assert wait([], last=instance()) == instance()
 
 
-def test_a_goal_is_waited_for() -> None:
+def test_wait_polls_until_the_goal_is_reached() -> None:
     found = wait([instance(status="starting"), instance()], last=instance(status="creating"))
     assert found == instance()
 
 
-def test_being_gone_can_be_the_goal() -> None:
+def test_wait_can_have_being_gone_as_its_goal() -> None:
     assert wait([None], done=lambda now, _waited: now is None, last=instance()) is None
 
 
-def test_a_trouble_of_the_moment_is_waited_out() -> None:
+def test_retry_of_a_poll_outlasts_a_transient_failure() -> None:
     assert wait([OcoreError("busy", transient=True), instance()], last=instance(status="creating")) == instance()
 
 
-def test_a_refusal_ends_the_wait() -> None:
+def test_wait_ends_at_a_refusal() -> None:
     with pytest.raises(OcoreError, match="not allowed"):
         wait([OcoreError("not allowed", status=403)], last=instance(status="creating"))
 
 
-def test_at_the_deadline_the_last_word_is_said_and_how_to_go_on() -> None:
+def test_deadline_error_quotes_the_last_status_and_says_how_to_continue() -> None:
     with pytest.raises(OcoreError) as caught:
-        wait([instance(status="rebalancing", statusMessage="moving.")] * 4, last=instance(status="creating"))
+        wait([instance(status="rebalancing", statusMessage="moving.")] * 3, last=instance(status="creating"))
     assert caught.value.message == (
-        'Waiting for instance shop to be ready ended after 10 seconds (wait_timeout): status "rebalancing", moving. '
+        f'Waiting for instance shop ({ID}) to be ready ended after 10 seconds (wait_timeout): status "rebalancing", moving. '
         "Nothing was undone: run the task again to go on waiting, with a longer wait_timeout if this is only slow, or "
         "look at the instance in oCore if the status does not change."
     )
 
 
-def test_at_the_deadline_the_last_trouble_is_said() -> None:
+def test_deadline_error_quotes_the_last_failure() -> None:
     with pytest.raises(OcoreError, match=r'"creating"\. The last request failed: busy\. Nothing'):
-        wait([OcoreError("busy.", transient=True)] * 4, last=instance(status="creating"))
+        wait([OcoreError("busy.", transient=True)] * 3, last=instance(status="creating"))
 
 
-def test_at_the_deadline_an_instance_that_is_not_there_is_called_that() -> None:
-    with pytest.raises(OcoreError, match=r"\(wait_timeout\): it can't be found\."):
-        wait([None] * 4, last=instance(status="creating"))
+def test_deadline_error_says_that_the_instance_is_not_found() -> None:
+    with pytest.raises(OcoreError, match=r"\(wait_timeout\): oCore does not find it\."):
+        wait([None] * 3, last=instance(status="creating"))
 
 
-def test_progress_tells_no_status_from_gone() -> None:
+def test_progress_tells_no_status_from_not_found() -> None:
     time, lines = Time(), []
-    talking = Clock(6, 2.0, lines.append, now=time, sleep=time.sleep)
+    talking = Clock(Deadline(20, now=time, sleep=time.sleep), 2.0, lines.append)
     answers = [instance(status=None), None, instance()]
-    wait_for(
-        talking, "it", lambda: answers.pop(0), lambda now, _waited: phase(now) is Phase.READY, instance(status="new")
-    )
-    assert [line.split(" (")[0] for line in lines] == [
-        "waiting for it: new",
-        "waiting for it: no status",
-        "waiting for it: gone",
+    goal = Wait(instance(), "run", lambda now, _waited: phase(now) is Phase.READY, instance(status="new"))
+    wait_for(talking, goal, lambda: answers.pop(0))
+    assert [line.rsplit(" (", 1)[0] for line in lines] == [
+        f"waiting for instance shop ({ID}) to run: new",
+        f"waiting for instance shop ({ID}) to run: no status",
+        f"waiting for instance shop ({ID}) to run: not found",
     ]
