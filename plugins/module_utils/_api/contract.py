@@ -12,12 +12,12 @@ from __future__ import annotations
 
 import json
 import traceback
-from collections.abc import Callable, Mapping, Sequence
-from copy import deepcopy
+import unicodedata
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from ansible_collections.ocore.cloud.plugins.module_utils._api.errors import OcoreError
-from ansible_collections.ocore.cloud.plugins.module_utils._api.redaction import MASK, Scrubber
+from ansible_collections.ocore.cloud.plugins.module_utils._api.redaction import MASK, Scrubber, Warn, displayable
 
 PYDANTIC_IMPORT_ERROR: str | None = None
 try:
@@ -35,13 +35,12 @@ if TYPE_CHECKING:
 #: What a PUT can change. Everything else is fixed when the instance is created.
 UPDATABLE = ("name", "addons_path", "env_vars", "mcp_write_enabled")
 
-#: Fixed at creation and present in the answer, so that a wanted value can be compared with it.
+#: Fixed at creation and present in the answer, so that a declared value can be compared with it.
 IMMUTABLE = ("slug", "server_id", "odoo_version", "odoo_edition", "template_id")
 
 #: Taken by the create request; mcp_write_enabled is not among them, and the last three never come back.
 CREATABLE = ("name", "addons_path", "env_vars", *IMMUTABLE, "project_id", "environment_type", "branch")
 
-Warn = Callable[[str], None]
 Model = TypeVar("Model", bound="WireModel")
 
 
@@ -52,10 +51,11 @@ class WireModel(BaseModel):
         "alias_generator": to_camel,
         "coerce_numbers_to_str": True,
         "extra": "ignore",
+        "allow_inf_nan": False,
     }
 
     def was_sent(self, field: str) -> bool:
-        """Tell whether the answer held the field at all; null counts, a missing field does not."""
+        """Return whether the answer held the field at all; null counts, a missing field does not."""
         return field in self.model_fields_set
 
 
@@ -118,16 +118,16 @@ class Instance(WireModel):
     updated_at: str | None = None
 
     def label(self) -> str:
-        """Give the words by which messages name this instance."""
-        label = self.slug or self.name
-        return f"{label} ({self.id})" if label else self.id
+        """Return the words by which messages name this instance."""
+        name = self.slug or self.name
+        return displayable(f"{name} ({self.id})" if name else self.id)
 
     def secrets(self) -> list[str]:
-        """Give the env values: what must not be shown."""
+        """Return the env values: what must not be shown."""
         return [value for value in (self.env_vars or {}).values() if value]
 
     def record(self, reveal_env_vars: bool = False) -> dict[str, Any]:
-        """Give the instance record: every field in snake_case, lists and dicts never null, env values masked."""
+        """Return the instance record: every field in snake_case, lists and dicts never ``None``, env values masked."""
         record: dict[str, Any] = self.model_dump()
         record["id"] = record["id"] or None  # one that is not created yet
         record["domains"] = record["domains"] or []
@@ -169,7 +169,7 @@ class HealthScore(WireModel):
     factors: list[HealthFactor] | None = None
 
     def record(self) -> dict[str, Any]:
-        """Give the score with snake_case keys; ``factors`` is never null."""
+        """Return the score with snake_case keys; ``factors`` is never ``None``."""
         record: dict[str, Any] = self.model_dump()
         record["factors"] = record["factors"] or []
         return record
@@ -184,61 +184,87 @@ def parse(model: type[Model], raw: object, warn: Warn) -> Model:
     :raises OcoreError: when ``raw`` is not a JSON object.
     """
     if not isinstance(raw, dict):
-        raise OcoreError(f"oCore answered with {type(raw).__name__} where an object was expected. Check api_url.")
+        raise OcoreError(
+            f"oCore answered with {type(raw).__name__} where an object was expected. Check api_url.", about_one=True
+        )
     try:
         return model.model_validate(raw)
     except ValidationError as error:
-        problems = error.errors(include_url=False, include_input=False, include_context=False)
-    copy = deepcopy(raw)
-    label = raw.get("slug") or raw.get("id") or "?"
-    told: set[str] = set()
-    for problem in problems:
-        where, fate = _forget(copy, problem["loc"])
-        if where not in told:  # one value is reported once for each type that it might have had
-            told.add(where)
-            warn(f"oCore sent an unusable value in {where} of {label}: {problem['msg']}. It is treated as {fate}.")
-    for key, value in copy.items():
-        if isinstance(value, list):
-            copy[key] = [item for item in value if item is not None]
+        problems = _problems(error)
+    usable = _without_unusable(raw, problems, warn)
     try:
-        return model.model_validate(copy)
+        return model.model_validate(usable)
     except ValidationError as error:
-        for problem in error.errors(include_url=False, include_input=False, include_context=False):
-            copy.pop(str(problem["loc"][0]), None)
-    return model.model_validate(copy)
+        for problem in _problems(error):
+            usable.pop(str(problem["loc"][0]), None)
+    return model.model_validate(usable)
 
 
-def _forget(raw: dict[str, Any], location: Sequence[int | str]) -> tuple[str, str]:
-    """Null the value that a validation error points at; give its path as text, and what became of it.
+def _problems(error: ValidationError) -> list[Any]:
+    return list(error.errors(include_url=False, include_input=False, include_context=False))
 
-    An env value becomes text, since an update sends the other variables back and must not lose this one.
+
+def _without_unusable(raw: dict[str, Any], problems: Sequence[Any], warn: Warn) -> dict[str, Any]:
+    """Return an answer without the values that validation refuses; warn about each."""
+    usable = dict(raw)
+    name = raw.get("slug") or raw.get("id")
+    label = name if isinstance(name, str) else "an instance"
+    warned: set[str] = set()
+    for problem in problems:
+        where = ".".join(map(str, _value_path(usable, problem["loc"])))
+        if where in warned:  # one value is reported once for each type that it might have had
+            continue
+        warned.add(where)
+        fate = _replace(usable, _value_path(usable, problem["loc"]))
+        warn(
+            f"oCore sent an unusable value in {where} of {label}: {problem['msg']}. It is treated as {fate}.",
+            f"unusable values in {_value_path(usable, problem['loc'])[0]}",
+        )
+    for key, value in usable.items():
+        if isinstance(value, list):
+            usable[key] = [item for item in value if item is not None]
+    return usable
+
+
+def _value_path(raw: Mapping[str, Any], location: Sequence[int | str]) -> list[int | str]:
+    """Return the part of an error's location that leads to a value; the rest names types that it might have had."""
+    holder: Any = raw
+    path: list[int | str] = []
+    for step in location:
+        if isinstance(holder, dict):
+            found = step in holder
+        else:
+            found = isinstance(holder, list) and isinstance(step, int) and step < len(holder)
+        if not found:
+            break
+        path.append(step)
+        holder = holder[step]
+    return path
+
+
+def _replace(raw: dict[str, Any], path: Sequence[int | str]) -> str:
+    """Put null in place of the value at ``path``, or its text for an env var, and return which of them.
+
+    An env value becomes text, since an update sends the other variables back and must not lose this one. What leads to the
+    value is copied, so that the answer itself stays as it is.
     """
     holder: Any = raw
-    path: list[str] = []
-    fate = "null"
-    for index, step in enumerate(location):
-        path.append(str(step))
-        inner = holder[step]
-        if index + 1 == len(location) or not _has(inner, location[index + 1]):
-            if location[0] == "envVars" and index == 1:
-                fate = "text"
-                inner = json.dumps(inner)
-            else:
-                inner = None
-            holder[step] = inner
-            break
-        holder = inner
-    return ".".join(path), fate
-
-
-def _has(holder: Any, step: int | str) -> bool:
-    if isinstance(holder, dict):
-        return step in holder
-    return isinstance(holder, list) and isinstance(step, int) and step < len(holder)
+    for step in path[:-1]:
+        holder[step] = holder[step].copy()
+        holder = holder[step]
+    if path[0] == "envVars" and len(path) > 1:
+        try:
+            holder[path[-1]] = json.dumps(holder[path[-1]])
+        except RecursionError:
+            pass
+        else:
+            return "text"
+    holder[path[-1]] = None
+    return "null"
 
 
 def to_wire(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Give a request body: the field names in camelCase, the values (and the names of env vars) as they are."""
+    """Return a request body: the field names in camelCase, the values (and the names of env vars) as they are."""
     return {to_camel(name): value for name, value in fields.items()}
 
 
@@ -252,6 +278,5 @@ def is_on_server(server_id: object, wanted: str) -> bool:
 
 
 def normalized_name(text: str) -> str:
-    import unicodedata
-
+    """Return a name in the form in which names are compared: an API may trim them, and store Unicode composed (NFC)."""
     return unicodedata.normalize("NFC", text.strip())

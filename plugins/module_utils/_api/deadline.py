@@ -34,6 +34,14 @@ class Deadline:
         self._sleep = sleep or self._stop.wait
         self._start = now()
 
+    @property
+    def limits_requests(self) -> bool:
+        """Return whether requests have to end at the deadline too.
+
+        Zero seconds mean "do not wait", not "send nothing".
+        """
+        return 0 < self.seconds < math.inf
+
     def elapsed(self) -> float:
         """Return the seconds since the task began."""
         return self._now() - self._start

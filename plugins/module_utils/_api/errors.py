@@ -16,8 +16,10 @@ class OcoreError(Exception):
     :param message: one or more sentences for the user.
     :param status: HTTP status of the answer, when there was one.
     :param code: machine-readable code of the answer, when there was one.
-    :param transient: true when the same request may succeed later.
-    :param uncertain: true when the request may have been carried out although no answer says so.
+    :param transient: whether the same request may succeed later.
+    :param uncertain: whether the request may have been carried out although no answer says so.
+    :param late: whether the answer timed out, here or at a gateway, so that the work may end much later.
+    :param about_one: whether the failure is about one instance, so that requests about others may succeed.
     """
 
     def __init__(
@@ -28,6 +30,8 @@ class OcoreError(Exception):
         code: str | None = None,
         transient: bool = False,
         uncertain: bool = False,
+        late: bool = False,
+        about_one: bool = False,
     ) -> None:
         super().__init__(message)
         self.message = message
@@ -35,20 +39,14 @@ class OcoreError(Exception):
         self.code = code
         self.transient = transient
         self.uncertain = uncertain
+        self.late = late
+        self.about_one = about_one
 
     @property
     def maybe_own_retry(self) -> bool:
-        """Tell whether a repeated request was refused because of something under way, which may be its own first try."""
+        """Return whether a repeated request may have been refused because of its own first try, still in progress."""
         return self.uncertain and self.status == 409
 
     def details(self) -> dict[str, Any]:
-        """Give the facts of the answer as a dict for the task result (``status``, ``code``; null when unknown)."""
+        """Return the facts of the answer as a dict for the task result (``status``, ``code``; ``None`` when unknown)."""
         return {"status": self.status, "code": self.code}
-
-    @property
-    def late(self) -> bool:
-        return self.status == 504 or "did not answer within" in self.message
-
-    @property
-    def about_one(self) -> bool:
-        return self.status in (500, 403, 409, 422)

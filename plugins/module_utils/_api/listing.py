@@ -8,52 +8,64 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from ansible_collections.ocore.cloud.plugins.module_utils._api.contract import Instance, Warn, is_on_server, parse
+from ansible_collections.ocore.cloud.plugins.module_utils._api.contract import (
+    Instance,
+    is_on_server,
+    normalized_name,
+    parse,
+)
 from ansible_collections.ocore.cloud.plugins.module_utils._api.errors import OcoreError
+from ansible_collections.ocore.cloud.plugins.module_utils._api.redaction import Warn
+
+_LIST_KEYS = ("instances", "data")
+"""Where a page holds its objects: as the reference page shows it, and as the overview promises."""
+_PAGING_KEYS = ("pagination", "paging", "meta", "page_info", "pageInfo")
+"""Objects in which other APIs keep what concerns paging."""
 
 
 class Listing:
     """The instances of one list answer. Only what is asked for is validated, so that 10,000 of them cost little.
 
     :param items: the decoded objects.
-    :param total: what the API says the total is; null when it says nothing.
+    :param total: what the API says the total is; ``None`` when it says nothing.
     """
 
     def __init__(self, items: Sequence[object], total: int | None, warn: Warn) -> None:
-        usable = [item for item in items if isinstance(item, dict) and item.get("id")]
+        usable = [item for item in items if isinstance(item, dict) and is_usable_id(item.get("id"))]
         # One that moves while the pages are read may be on two of them.
         self._items = list({str(item["id"]): item for item in usable}.values())
         self._warn = warn
         self._indexes: dict[str, dict[str, list[dict[str, Any]]]] = {}
         self.total = total
         if len(usable) < len(items):
-            warn(f"oCore listed {len(items) - len(usable)} instance(s) without an id; they are left out.")
+            _warn_of_unusable_ids(items, warn)
 
     @property
     def incomplete(self) -> bool:
-        """True when the API says that there are more instances than it sent."""
+        """Return whether the API says that there are more instances than it sent."""
         return self.total is not None and self.total > len(self._items)
 
     def __len__(self) -> int:
         return len(self._items)
 
     def __iter__(self) -> Iterator[Instance]:
-        """Validate and give all instances, in the API's order."""
+        """Validate and yield all instances, in the API's order."""
         return (parse(Instance, item, self._warn) for item in self._items)
 
     def on_server(self, server_id: str) -> Listing:
-        """Give the part that is on one server, for an API that ignores the filter. No server said: it is kept."""
+        """Return the part that is on one server, for an API that ignores the filter."""
         items = [item for item in self._items if is_on_server(item.get("serverId"), server_id)]
         return Listing(items, self.total if self.incomplete else None, self._warn)
 
     def ids(self) -> set[str]:
-        """Give the ids of all instances."""
+        """Return the ids of all instances."""
         return {str(item["id"]) for item in self._items}
 
     def having(self, field: str, value: str) -> list[Instance]:
-        """Validate and give the instances whose ``id``, ``slug`` or ``name`` is ``value``; only names have a case.
+        """Validate and return the instances whose ``id``, ``slug`` or ``name`` is ``value``.
 
-        Looking all of a fleet up costs one pass over the list for each field.
+        Blanks around it do not count; only names have a case, and are compared in Unicode's composed form. Looking all of a
+        fleet up costs one pass over the list for each field.
         """
         index = self._indexes.get(field)
         if index is None:
@@ -64,7 +76,7 @@ class Listing:
         return [parse(Instance, item, self._warn) for item in index.get(_key(field, value), [])]
 
     def matching(self, test: Callable[[Mapping[str, Any]], bool]) -> list[Instance]:
-        """Validate and give the instances for which ``test`` holds.
+        """Validate and return the instances for which ``test`` holds.
 
         :param test: called with a dict of ``id``, ``slug``, ``name``, ``server_id``, ``status`` as the API sent them.
         """
@@ -83,16 +95,36 @@ class Listing:
         ]
 
 
+def is_usable_id(value: object) -> bool:
+    """Return whether an id can be part of a URL: a text or number that is more than dots, without control characters."""
+    if isinstance(value, bool) or not isinstance(value, (str, int)):
+        return False
+    text = str(value)
+    return bool(text.strip(". ")) and text.isprintable()
+
+
+def _warn_of_unusable_ids(items: Sequence[object], warn: Warn) -> None:
+    for item in items:
+        if not isinstance(item, dict):
+            warn("oCore listed something that is no object; it is left out.", "entries that are no objects")
+        elif not is_usable_id(item.get("id")):
+            name = next((item[key] for key in ("slug", "name") if isinstance(item.get(key), str)), None)
+            warn(
+                f"oCore listed {f'instance {name}' if name else 'an instance'} without a usable id; it is left out.",
+                "instances without a usable id",
+            )
+
+
 def _key(field: str, value: object) -> str:
     text = "" if value is None else str(value)
-    return text if field == "name" else text.casefold()
+    return normalized_name(text) if field == "name" else text.strip().casefold()
 
 
 def parse_list(pages: Sequence[object], warn: Warn) -> Listing:
     """Read the pages of a list answer.
 
     The reference page shows ``{instances, total}``; the overview promises ``{data, next_cursor, has_more}``. Both are
-    read, and a bare list.
+    read, a bare list, and the usual spellings of the same keys. Anything that says there is more makes the list incomplete.
 
     :raises OcoreError: when a page holds no list.
     """
@@ -103,20 +135,20 @@ def parse_list(pages: Sequence[object], warn: Warn) -> Listing:
         if found is None:
             raise OcoreError("oCore's list of instances holds no list. Check that api_url points at the API.")
         items.extend(found)
-        if isinstance(page, dict) and isinstance(page.get("total"), int):
-            total = page["total"]
-    if pages and isinstance(pages[-1], dict) and pages[-1].get("has_more"):
-        # No cursor leads on: there are more, but nobody knows how many.
+        said = _whole(_paging(page, "total", "total_count", "totalCount", "count"))
+        total = total if said is None else said
+    if pages and _has_more(pages[-1], len(pages)):
+        # There are more, but nobody knows how many.
         total = max(total or 0, len(items) + 1)
     return Listing(items, total, warn)
 
 
 def page_items(page: object) -> list[object] | None:
-    """Give the objects of one page of a list answer; null when it holds none."""
+    """Return the objects of one page of a list answer; ``None`` when it holds none."""
     if isinstance(page, list):
         return page
     if isinstance(page, dict):
-        for key in ("instances", "data"):
+        for key in _LIST_KEYS:
             if isinstance(page.get(key), list):
                 return list(page[key])
             if key in page and page[key] is None:
@@ -125,7 +157,46 @@ def page_items(page: object) -> list[object] | None:
 
 
 def next_cursor(page: object) -> str | None:
-    """Give the cursor of the next page; null when this page is the last."""
-    if isinstance(page, dict) and page.get("next_cursor") and page.get("has_more") is not False:
-        return str(page["next_cursor"])
+    """Return the cursor of the next page; ``None`` when this page is the last, or nothing leads on."""
+    cursor = _paging(page, "next_cursor", "nextCursor")
+    if isinstance(cursor, (str, int)) and cursor and _truth(_paging(page, "has_more", "hasMore")) is not False:
+        return str(cursor)
     return None
+
+
+def _has_more(page: object, read: int) -> bool:
+    """Return whether the last page that was read says that there are more.
+
+    :param read: the number of pages that were read.
+    """
+    if _truth(_paging(page, "has_more", "hasMore", "has_next", "hasNext")) or next_cursor(page) is not None:
+        return True
+    if _paging(page, "next", "next_page", "nextPage", "next_url", "nextUrl"):
+        return True
+    pages = _whole(_paging(page, "total_pages", "totalPages", "page_count", "pageCount"))
+    return pages is not None and pages > max(read, _whole(_paging(page, "page", "current_page", "currentPage")) or 1)
+
+
+def _paging(page: object, *keys: str) -> Any:
+    """Return the value of the first of these keys that a page has, itself or in an object about paging."""
+    if not isinstance(page, dict):
+        return None
+    holders = [page, *(page[key] for key in _PAGING_KEYS if isinstance(page.get(key), dict))]
+    return next((holder[key] for holder in holders for key in keys if holder.get(key) is not None), None)
+
+
+def _whole(value: object) -> int | None:
+    """Return a number that may be written as text; ``None`` for anything else."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        return None
+    try:
+        return int(value)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _truth(value: object) -> bool | None:
+    """Return a boolean that may be written as text; ``None`` for anything else."""
+    if isinstance(value, str):
+        return {"true": True, "false": False}.get(value.strip().lower())
+    return bool(value) if isinstance(value, (bool, int)) else None

@@ -65,9 +65,9 @@ _WORDS = {
 SETTLED = frozenset({Phase.READY, Phase.STOPPED, Phase.FAILED, Phase.GONE})
 
 
-def phase_of(status: str | None) -> Phase:
-    """Return the phase of a status word."""
-    word = (status or "").strip().lower()
+def phase_of(status: object) -> Phase:
+    """Return the phase of a status word; what is no text counts as unknown."""
+    word = status.strip().lower() if isinstance(status, str) else ""
     if word.endswith("_failed"):
         return Phase.FAILED
     return _WORDS.get(word, Phase.PROGRESS)
@@ -154,11 +154,16 @@ class Clock:
         return self.deadline.expired()
 
     def ticks(self) -> Iterator[float]:
-        """Pause, then yield the seconds since the first call, again and again, until the deadline; the last is at it."""
+        """Pause, then yield the seconds since the first call, again and again, until the deadline.
+
+        Not at the deadline itself: nothing is sent any more then.
+        """
         began = self.elapsed()
         interval = self._interval
         while (left := self.deadline.left()) > 0:
             self.deadline.pause(min(interval, left))
+            if self.expired():
+                return
             yield self.elapsed() - began
             interval = max(self._interval, min(INTERVAL_MOST, interval * INTERVAL_GROWTH))
 

@@ -232,9 +232,10 @@ class Scheduler:
             now = self._seen(state.wait, listing)
             item.run.instance, item.run.listing = now or item.run.instance, listing
             done = state.wait.done(now, self._run.clock.elapsed() - state.since)
-        except OcoreError as error:
-            if not error.transient:
-                self._fail(item, error)
+        except Exception as error:
+            known = as_ocore_error(error)
+            if not known.transient:
+                self._fail(item, known)
             return []
         return [(item, state.steps, now)] if done else []
 
