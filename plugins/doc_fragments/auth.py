@@ -49,7 +49,8 @@ options:
     description:
       - How many times to retry a request after a transient failure, such as a lost connection or HTTP 429, 502, or 503.
       - The pauses between retries grow from half a second to 20 seconds. A C(Retry-After) of up to two minutes is honoured.
-      - A request that creates an instance is retried only after a look-up has shown that the instance does not exist.
+      - A request that creates an instance is retried only if it has a slug, and after a look-up has shown that the instance
+        does not exist.
       - V(0) disables retries.
       - If not given, the environment variable E(OCORE_RETRIES) is used.
     type: int

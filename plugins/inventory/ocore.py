@@ -204,11 +204,11 @@ from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructa
 from ansible.utils.path import basedir
 from ansible.utils.vars import combine_vars, validate_variable_name
 from ansible_collections.ocore.cloud.plugins.module_utils._api.client import Client
-from ansible_collections.ocore.cloud.plugins.module_utils._api.contract import Instance
 from ansible_collections.ocore.cloud.plugins.module_utils._api.errors import OcoreError
-from ansible_collections.ocore.cloud.plugins.module_utils._api.libraries import library_problem as missing_library
+from ansible_collections.ocore.cloud.plugins.module_utils._api.libraries import library_problem
+from ansible_collections.ocore.cloud.plugins.module_utils._api.redaction import Scrubber, Warnings, displayable
 from ansible_collections.ocore.cloud.plugins.module_utils._api.settings import Settings
-from ansible_collections.ocore.cloud.plugins.module_utils._ops.reading import existing, gather_records
+from ansible_collections.ocore.cloud.plugins.module_utils._ops.reading import gather_records, read_instances
 from ansible_collections.ocore.cloud.plugins.plugin_utils._construct import (
     Expression,
     KeyedGroup,
@@ -262,7 +262,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):  # type: i
         :raises AnsibleParserError: with a sentence for the user; nothing has been added then.
         """
         super().parse(inventory, loader, path, cache)
-        missing = missing_library()
+        missing = library_problem()
         if missing is not None:
             raise AnsibleParserError(missing[0])
         unknown = set(self._configuration(path)) - set(self.get_options())
@@ -342,38 +342,16 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):  # type: i
 
     def _fetch(self, settings: Settings, servers: Sequence[str], gather: Sequence[str], reveal: bool) -> list[Record]:
         """Read all instances from oCore."""
-        warnings: dict[str, None] = {}
-        client = Client(
-            settings, caller="ocore inventory", warn=lambda text: warnings.update({client.scrub(text): None})
-        )
+        warnings = Warnings(self.display.warning, scrub := Scrubber([settings.token]))
+        client = Client(settings, caller="ocore inventory", warn=warnings)
         try:
-            found: dict[str, Instance] = {}
-            for server in servers or (None,):
-                listing = client.list_instances(server)
-                if listing.incomplete:
-                    warnings[f"oCore says that there are {listing.total} instances but listed only {len(listing)}."] = (
-                        None
-                    )
-                for instance in existing(listing):
-                    # An API that ignores the filter must not bring instances of other servers in.
-                    if (
-                        server is None
-                        or instance.server_id is None
-                        or instance.server_id.casefold() == server.casefold()
-                    ):
-                        found.setdefault(instance.id, instance)
-            return gather_records(
-                client, list(found.values()), gather, reveal, lambda text: warnings.update({text: None})
-            )
+            return gather_records(client, read_instances(client, servers, warnings), gather, reveal, warnings)
         except OcoreError as error:
-            error.message = client.scrub(error.message)
+            error.message = displayable(scrub(error.message))
             raise
         finally:
             client.close()
-            for text in list(warnings)[:SHOWN]:
-                self.display.warning(text)
-            if len(warnings) > SHOWN:
-                self.display.warning(f"oCore's answer gave {len(warnings) - SHOWN} more warnings of this kind.")
+            warnings.close()
 
     # Evaluating
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: ocore_instance
-short_description: Create, change, and remove Odoo instances of oCore
+short_description: Create, change, start, stop, and remove Odoo instances of oCore
 version_added: 0.1.0
 description:
   - Ensures that an Odoo instance on one of your servers matches its declaration. The module waits until a new instance runs,
@@ -31,6 +31,15 @@ options:
     type: str
     choices: [present, absent]
     default: present
+  power:
+    description:
+      - Whether the instance is V(started) or V(stopped). If not given, a new instance runs and an existing one is left as it
+        is.
+      - Starting and stopping is part of the same plan, so check mode and diff show it. A new instance with V(stopped) is
+        created first and stopped afterwards.
+      - Ignored with O(state=absent). To restart an instance, use M(ocore.cloud.ocore_instance_control).
+    type: str
+    choices: [started, stopped]
   name:
     description:
       - Display name of the instance. Required to create one.
@@ -93,7 +102,8 @@ options:
     type: bool
   restart_on_change:
     description:
-      - Whether to restart the instance after an update. A stopped instance is not restarted.
+      - Whether to restart the instance after an update. An instance that is stopped, or declared as stopped with O(power), is
+        not restarted.
     type: bool
     default: false
   reveal_env_vars:
@@ -156,6 +166,12 @@ EXAMPLES = r"""
     server_id: 4c0834c4-3d20-5ec5-8a7c-210089b98dcf
     wait: false
   loop: [north, south]
+
+- name: Ensure the test instance exists and is stopped
+  ocore.cloud.ocore_instance:
+    organization: acme
+    slug: shop-test
+    power: stopped
 
 - name: Remove the test instance and its data
   ocore.cloud.ocore_instance:
@@ -408,7 +424,8 @@ instance:
           returned: always
 actions:
   description:
-    - What was done, in this order, or would be done in check mode. Any of V(create), V(update), V(delete), and V(restart).
+    - What was done, in this order, or would be done in check mode. Any of V(create), V(update), V(delete), V(restart),
+      V(start), and V(stop).
     - A failed task returns it too, with what was done before the failure.
   returned: always
   type: list

@@ -16,7 +16,6 @@ import ansible.module_utils
 import pytest
 import yaml
 from ansible.module_utils.parsing.convert_bool import boolean
-from ansible_collections.ocore.cloud.plugins.module_utils._api.client import VERSION
 from ansible_collections.ocore.cloud.plugins.module_utils._api.contract import (
     CREATABLE,
     UPDATABLE,
@@ -28,6 +27,7 @@ from ansible_collections.ocore.cloud.plugins.module_utils._api.contract import (
     WireModel,
     to_wire,
 )
+from ansible_collections.ocore.cloud.plugins.module_utils._api.http import VERSION
 from ansible_collections.ocore.cloud.plugins.module_utils._ops.run import Operation
 
 ROOT = Path(__file__).parents[2]

@@ -106,7 +106,7 @@ class Client:
         """
         attempt = f"update instance {instance.label()}"
         raw = self._http.send(Request("PUT", _path(instance.id), attempt, body=self._body(fields)))
-        if isinstance(raw, dict) and raw:
+        if isinstance(raw, dict) and raw.get("id"):
             return self._instance(raw, instance.id, attempt)
         found = self.get_instance(instance.id)
         if found is None:
@@ -170,10 +170,14 @@ class Client:
     def _instance(self, raw: object, instance_id: str, attempt: str) -> Instance:
         """Read an instance whose id is known from the request.
 
-        :raises OcoreError: when the answer is about another one: whatever followed would be done to that.
+        :raises OcoreError: when the answer holds none, or another one: whatever followed would be done to that.
         """
-        if isinstance(raw, dict) and not raw.get("id"):
-            raw = {**raw, "id": instance_id}
+        if not (isinstance(raw, dict) and raw.get("id")):
+            raise OcoreError(
+                f"Cannot {attempt}: oCore's answer holds no instance. Check that api_url points at the API.",
+                transient=True,
+                about_one=True,
+            )
         instance = self.protect(parse(Instance, raw, self._warn))
         if instance.id.strip().casefold() != instance_id.strip().casefold():
             raise OcoreError(

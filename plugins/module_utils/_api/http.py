@@ -16,12 +16,12 @@ from __future__ import annotations
 
 import email.utils
 import json
+import math
 import queue
 import random
 import re
 import ssl
 import threading
-import time
 import traceback
 import warnings
 from collections.abc import Callable, Mapping
@@ -38,7 +38,7 @@ REQUESTS_IMPORT_ERROR: str | None = None
 try:
     import requests
     from requests.adapters import HTTPAdapter
-    from urllib3.exceptions import InsecureRequestWarning, NewConnectionError, ReadTimeoutError
+    from urllib3.exceptions import InsecureRequestWarning
 except ImportError:
     REQUESTS_IMPORT_ERROR = traceback.format_exc()
 
@@ -58,8 +58,11 @@ SHORTEST_TRY = 1.0
 """Seconds that a request gets at least, however close the deadline is."""
 GRACE = 0.25
 """Seconds by which the socket's own timeout comes first, since it knows what it waited for."""
+READ_AT_ONCE = 65536
 LOOK_EVERY = 0.2
 """Seconds between two looks, while an answer takes long, at whether the task has been stopped."""
+DIGITS_MOST = 300
+"""Digits of an integer; Python refuses to convert thousands, and no float holds more than this."""
 TEXT_MOST = 300
 """Characters of foreign text in a message."""
 
@@ -109,7 +112,7 @@ class Answer:
     status: int
     headers: Mapping[str, str]
     content: bytes
-    text: Callable[[], str]
+    text: str
 
 
 class Http:
@@ -247,15 +250,15 @@ class Http:
     def _exchange(self, request: Request, seconds: float) -> Answer:
         """Let this thread's line send the request, and wait for the answer no longer than it may take."""
         line = self._line()
-        end = time.monotonic() + seconds + GRACE
-        line.orders.put(lambda: self._on_the_wire(line.session, request, seconds))
+        end = self._deadline.elapsed() + seconds + GRACE
+        line.orders.put(lambda: self._on_the_wire(line.session, request, seconds, end))
         try:
             while True:
                 self._deadline.check()
                 try:
-                    outcome = line.outcomes.get(timeout=max(0.0, min(LOOK_EVERY, end - time.monotonic())))
+                    outcome = line.outcomes.get(timeout=LOOK_EVERY)
                 except queue.Empty:
-                    if time.monotonic() >= end:
+                    if self._deadline.elapsed() >= end:
                         raise _TooLate from None
                 else:
                     break
@@ -267,7 +270,11 @@ class Http:
             raise outcome
         return outcome
 
-    def _on_the_wire(self, session: requests.Session, request: Request, seconds: float) -> Answer:
+    def _on_the_wire(self, session: requests.Session, request: Request, seconds: float, end: float) -> Answer:
+        """Send a request and read its whole answer; runs in the thread of a line.
+
+        :param end: when the answer has to be complete, in seconds on the task's clock.
+        """
         response = session.request(
             request.method,
             self._settings.api_url + request.path,
@@ -277,8 +284,17 @@ class Http:
             verify=self._settings.verify,
             allow_redirects=False,
             proxies=None if self._settings.use_proxy else {"http": "", "https": ""},
+            stream=True,
         )
-        return Answer(response.status_code, response.headers, response.content, lambda: str(response.text))
+        # Each read returns what is there: one that waits for a full buffer would not notice how slowly it fills.
+        content = bytearray()
+        while chunk := response.raw.read1(READ_AT_ONCE, decode_content=True):
+            if self._deadline.elapsed() >= end:
+                raise _TooLate
+            content += chunk
+        response.raw.release_conn()
+        text = bytes(content).decode(response.encoding or "utf-8", errors="replace")
+        return Answer(response.status_code, response.headers, bytes(content), text)
 
     def _line(self) -> _Line:
         line: _Line | None = getattr(self._local, "line", None)
@@ -330,7 +346,7 @@ class Http:
                     uncertain=True,
                 )
             )
-        page = _page_title(answer.text()) or self._words(answer.text()) or "text"
+        page = _page_title(answer.text) or self._words(answer.text) or "text"
         done = "" if request.method == "GET" else " Whether it was carried out is open: check that in oCore."
         raise _FailedTry(
             OcoreError(
@@ -346,15 +362,20 @@ class Http:
 
         def unusable(_text: str) -> None:
             self._warn(
-                f'oCore\'s answer to "{request.attempt}" holds a number that is no number. It is treated as null.'
+                f"A number in the answer to the request to {request.attempt} is not finite or too long; it is null now."
             )
 
         def parse_float(text: str) -> float | None:
-            value = float(text)
-            return value if abs(value) <= 1.7976931348623157e308 else unusable(text)
+            if math.isfinite(value := float(text)):
+                return value
+            unusable(text)
+            return None
 
         def parse_int(text: str) -> int | None:
-            return int(text) if len(text) <= 308 else unusable(text)
+            if len(text) <= DIGITS_MOST:
+                return int(text)
+            unusable(text)
+            return None
 
         try:
             return json.loads(content, parse_constant=unusable, parse_float=parse_float)
@@ -543,12 +564,13 @@ def _is_tls(error: Exception, _settings: Settings) -> bool:
 
 
 def _is_dropped(error: Exception, _settings: Settings) -> bool:
-    dropped = (requests.exceptions.ConnectionError, requests.exceptions.ChunkedEncodingError, ConnectionError)
-    return isinstance(error, dropped)
+    return isinstance(error, (requests.exceptions.ConnectionError, ConnectionError)) or _caused_by(
+        error, "ProtocolError"
+    )
 
 
 def _is_undecodable(error: Exception, _settings: Settings) -> bool:
-    return isinstance(error, requests.exceptions.ContentDecodingError)
+    return _caused_by(error, "DecodeError")
 
 
 #: The first one that fits describes the failure.
@@ -656,7 +678,7 @@ def _error_text(answer: Answer) -> tuple[str, str]:
     try:
         body: Any = json.loads(answer.content)
     except (ValueError, RecursionError):
-        text = answer.text()
+        text = answer.text
         return "", _page_title(text) or text
     if not isinstance(body, dict):
         return "", _in_words(body) if body else ""

@@ -22,9 +22,8 @@ SHORTEST = 4
 WARNINGS_OF_A_KIND = 5
 
 _MASK_CHARACTERS = "*•●·"
-_MASKED = re.compile(
-    rf"[^{_MASK_CHARACTERS}]{{0,4}}[{_MASK_CHARACTERS}]{{3,}}|[{_MASK_CHARACTERS}]{{3,}}[^{_MASK_CHARACTERS}]{{0,4}}"
-)
+_VISIBLE, _HIDDEN = f"[^{_MASK_CHARACTERS}]{{0,4}}", f"[{_MASK_CHARACTERS}]{{3,}}"
+_MASKED = re.compile(f"{_VISIBLE}{_HIDDEN}|{_HIDDEN}{_VISIBLE}", re.DOTALL)
 
 
 def is_mask(value: object) -> bool:

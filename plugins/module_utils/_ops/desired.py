@@ -19,7 +19,7 @@ from ansible_collections.ocore.cloud.plugins.module_utils._api.contract import (
     to_wire,
 )
 from ansible_collections.ocore.cloud.plugins.module_utils._api.errors import OcoreError
-from ansible_collections.ocore.cloud.plugins.module_utils._api.redaction import MASK, is_mask
+from ansible_collections.ocore.cloud.plugins.module_utils._api.redaction import MASK, is_full_mask, is_mask
 from ansible_collections.ocore.cloud.plugins.module_utils._api.times import parse_time
 from ansible_collections.ocore.cloud.plugins.module_utils._ops.identity import Identity
 from ansible_collections.ocore.cloud.plugins.module_utils._ops.lifecycle import SETTLED, Phase, action_for, phase
@@ -93,7 +93,7 @@ def _env_text(key: str, value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):
-        if value == _CHANGED or (is_mask(value) and not value.strip("*•●")):
+        if value == _CHANGED or is_full_mask(value):
             raise OcoreError(
                 f"env_vars: {key} is a mask, not a value. Results show masks in place of values; read the instance with "
                 "reveal_env_vars to reuse its values."

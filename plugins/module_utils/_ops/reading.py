@@ -5,14 +5,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from ansible_collections.ocore.cloud.plugins.module_utils._api.client import Client
 from ansible_collections.ocore.cloud.plugins.module_utils._api.contract import Instance
 from ansible_collections.ocore.cloud.plugins.module_utils._api.errors import OcoreError
-from ansible_collections.ocore.cloud.plugins.module_utils._api.redaction import Scrubber
+from ansible_collections.ocore.cloud.plugins.module_utils._api.redaction import Scrubber, Warn
 from ansible_collections.ocore.cloud.plugins.module_utils._ops.lifecycle import Phase, phase
 
 GATHER = ("health", "health_score")
@@ -23,7 +23,7 @@ _KEYS = {"health": "health", "health_score": "health_score_details"}
 """Where a record holds what was gathered."""
 
 
-def read_instances(client: Client, server_ids: Iterable[str], warn: Callable[[str], None]) -> list[Instance]:
+def read_instances(client: Client, server_ids: Iterable[str], warn: Warn) -> list[Instance]:
     """Return the instances of the organization, or of some servers, without those that are deleted but still listed.
 
     One request per server (or one for all), each once more per page.
@@ -56,7 +56,7 @@ def gather_records(
     instances: Sequence[Instance],
     gather: Sequence[str],
     reveal_env_vars: bool,
-    warn: Callable[[str], None],
+    warn: Warn,
 ) -> list[dict[str, Any]]:
     """Return the instance records, with what is to be gathered added.
 
@@ -89,7 +89,7 @@ def gather_records(
     if len(failures) == len(jobs):
         raise failures[0]
     for failure in failures:
-        warn(f"{failure.message} The result holds null in its place.")
+        warn(f"{failure.message} The result holds null in its place.", "details that could not be read")
     return records
 
 

@@ -13,7 +13,7 @@ from ansible_collections.ocore.cloud.plugins.module_utils._api.client import Cli
 from ansible_collections.ocore.cloud.plugins.module_utils._api.contract import Instance
 from ansible_collections.ocore.cloud.plugins.module_utils._api.errors import OcoreError
 from ansible_collections.ocore.cloud.plugins.module_utils._api.listing import Listing
-from ansible_collections.ocore.cloud.plugins.module_utils._api.redaction import displayable
+from ansible_collections.ocore.cloud.plugins.module_utils._api.redaction import Warn, displayable
 from ansible_collections.ocore.cloud.plugins.module_utils._ops.arguments import Spec
 from ansible_collections.ocore.cloud.plugins.module_utils._ops.lifecycle import (
     Clock,
@@ -46,7 +46,7 @@ class Run:
     check_mode: bool
     client: Client
     clock: Clock
-    warn: Callable[[str], None]
+    warn: Warn
     actions: list[str] = field(default_factory=list)
     instance: Instance | None = None
     result: dict[str, Any] = field(default_factory=dict)

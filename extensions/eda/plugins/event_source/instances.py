@@ -23,7 +23,7 @@ from ansible_collections.ocore.cloud.plugins.module_utils._api.errors import Oco
 from ansible_collections.ocore.cloud.plugins.module_utils._api.listing import Listing
 from ansible_collections.ocore.cloud.plugins.module_utils._api.settings import Settings
 from ansible_collections.ocore.cloud.plugins.module_utils._ops.arguments import AUTH_SPEC
-from ansible_collections.ocore.cloud.plugins.module_utils._api.libraries import library_problem as missing_library
+from ansible_collections.ocore.cloud.plugins.module_utils._api.libraries import library_problem
 from ansible_collections.ocore.cloud.plugins.module_utils._ops.lifecycle import Phase, phase, phase_of
 
 DOCUMENTATION = r"""
@@ -185,7 +185,7 @@ def options(args: Mapping[str, Any]) -> dict[str, Any]:
 
     :raises OcoreError: when one can't be used.
     """
-    missing = missing_library()
+    missing = library_problem()
     if missing is not None:
         raise OcoreError(missing[0])
     # ansible-rulebook adds a queue of its own for sources that want one.

@@ -400,7 +400,7 @@ def test_one_answer_missing_of_many_adds_nothing(parse: Parse, api: Api) -> None
 
 def test_a_missing_library_is_told(parse: Parse, monkeypatch: pytest.MonkeyPatch) -> None:
     plugin = inventory_loader.get("ocore.cloud.ocore")
-    monkeypatch.setitem(plugin.parse.__globals__, "missing_library", lambda: ("Failed to import requests", "traceback"))
+    monkeypatch.setitem(plugin.parse.__globals__, "library_problem", lambda: ("Failed to import requests", "traceback"))
     with pytest.raises(AnsibleParserError, match="requests"):
         plugin.parse(InventoryData(), DataLoader(), "x.ocore.yml")
 
