@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeGuard
 from urllib.parse import quote
 
 from ansible_collections.ocore.cloud.plugins.module_utils._api.contract import (
@@ -106,7 +106,7 @@ class Client:
         """
         attempt = f"update instance {instance.label()}"
         raw = self._http.send(Request("PUT", _path(instance.id), attempt, body=self._body(fields)))
-        if isinstance(raw, dict) and raw.get("id"):
+        if _names_instance(raw):
             return self._instance(raw, instance.id, attempt)
         found = self.get_instance(instance.id)
         if found is None:
@@ -172,12 +172,14 @@ class Client:
 
         :raises OcoreError: when the answer holds none, or another one: whatever followed would be done to that.
         """
-        if not (isinstance(raw, dict) and raw.get("id")):
+        if not (_names_instance(raw)):
             raise OcoreError(
                 f"Cannot {attempt}: oCore's answer holds no instance. Check that api_url points at the API.",
                 transient=True,
                 about_one=True,
             )
+        if not raw.get("id"):
+            raw = {**raw, "id": instance_id}
         instance = self.protect(parse(Instance, raw, self._warn))
         if instance.id.strip().casefold() != instance_id.strip().casefold():
             raise OcoreError(
@@ -193,6 +195,11 @@ class Client:
         if instance.status_message:
             instance.status_message = self.scrub(instance.status_message)
         return instance
+
+
+def _names_instance(raw: object) -> TypeGuard[dict[str, Any]]:
+    """Return whether an answer is about an instance at all; an empty object would pass for one without env vars."""
+    return isinstance(raw, dict) and any(raw.get(key) for key in ("id", "slug", "name"))
 
 
 def _path(instance_id: str) -> str:

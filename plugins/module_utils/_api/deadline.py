@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 
 
-class Stopped(Exception):  # noqa: N818 - a signal, not an error: it never reaches a user
+class Stopped(BaseException):
     """The task has ended while a thread of it was still at work; nothing more is sent."""
 
 

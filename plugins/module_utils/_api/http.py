@@ -56,8 +56,8 @@ RETRY_AFTER_MOST = 120.0
 """Seconds. A server that asks for a longer pause is reported instead of obeyed."""
 SHORTEST_TRY = 1.0
 """Seconds that a request gets at least, however close the deadline is."""
-GRACE = 0.25
-"""Seconds by which the socket's own timeout comes first, since it knows what it waited for."""
+SOCKET_SHARE = 0.98
+"""Part of a try's time after which the socket itself times out: its error knows what it waited for."""
 READ_AT_ONCE = 65536
 LOOK_EVERY = 0.2
 """Seconds between two looks, while an answer takes long, at whether the task has been stopped."""
@@ -250,7 +250,7 @@ class Http:
     def _exchange(self, request: Request, seconds: float) -> Answer:
         """Let this thread's line send the request, and wait for the answer no longer than it may take."""
         line = self._line()
-        end = self._deadline.elapsed() + seconds + GRACE
+        end = self._deadline.elapsed() + seconds
         line.orders.put(lambda: self._on_the_wire(line.session, request, seconds, end))
         try:
             while True:
@@ -280,7 +280,7 @@ class Http:
             self._settings.api_url + request.path,
             params=request.query,
             json=request.body,
-            timeout=seconds,
+            timeout=seconds * SOCKET_SHARE,
             verify=self._settings.verify,
             allow_redirects=False,
             proxies=None if self._settings.use_proxy else {"http": "", "https": ""},
@@ -662,7 +662,8 @@ def _target(headers: Mapping[str, str]) -> str:
         parts = urlsplit(headers.get("Location", ""))
     except ValueError:
         return ""
-    return f" to {displayable(f'{parts.scheme}://{parts.hostname}')}" if parts.hostname else ""
+    host = parts.netloc.rpartition("@")[2]
+    return f" to {displayable(f'{parts.scheme}://{host}')}" if host else ""
 
 
 def _page_title(text: str) -> str | None:

@@ -38,6 +38,8 @@ class Listing:
         self._indexes: dict[str, dict[str, list[dict[str, Any]]]] = {}
         self.total = total
         if len(usable) < len(items):
+            # What was left out may be the instance that somebody looks for: the list counts as incomplete.
+            self.total = max(total or 0, len(self._items) + 1)
             _warn_of_unusable_ids(items, warn)
 
     @property

@@ -22,7 +22,7 @@ from ansible_collections.ocore.cloud.tests.unit.helpers.api import ID, SERVER, f
 
 def read(raw: object, model: type[Any] = Instance) -> tuple[Any, list[str]]:
     warnings: list[str] = []
-    return parse(model, raw, warnings.append), warnings
+    return parse(model, raw, lambda text, _kind=None: warnings.append(text)), warnings
 
 
 def test_a_missing_field_is_unknown_and_a_null_is_known() -> None:
@@ -191,9 +191,14 @@ def test_an_instance_on_two_pages_counts_once() -> None:
 
 def test_entries_without_an_id_are_left_out_with_a_warning() -> None:
     warnings: list[str] = []
-    found = Listing([wire(), {"name": "x"}, "text", None], None, warnings.append)
+    found = Listing([wire(), {"name": "x"}, "text", None], None, lambda text, _kind=None: warnings.append(text))
     assert len(found) == 1
-    assert warnings == ["oCore listed 3 instance(s) without an id; they are left out."]
+    assert warnings == [
+        "oCore listed instance x without a usable id; it is left out.",
+        "oCore listed something that is no object; it is left out.",
+        "oCore listed something that is no object; it is left out.",
+    ]
+    assert found.incomplete  # the one that somebody looks for may be among them
 
 
 def test_only_the_matched_entry_is_validated() -> None:

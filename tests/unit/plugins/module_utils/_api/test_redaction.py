@@ -1,0 +1,112 @@
+# SPDX-FileCopyrightText: oCore collection contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Secrets in every quoting, masks, characters that steer a terminal, and warnings that stay few."""
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+import urllib.parse
+from typing import Any
+
+import pytest
+from ansible_collections.ocore.cloud.plugins.module_utils._api.redaction import (
+    MASK,
+    Scrubber,
+    Warnings,
+    displayable,
+    is_mask,
+)
+
+SECRET = "p<w&\"1'/ü+=two words"
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [
+        SECRET,
+        json.dumps(SECRET)[1:-1],
+        json.dumps(json.dumps({"a": SECRET})),
+        json.dumps(SECRET, ensure_ascii=False)[1:-1].replace("<", "\\u003c").replace("&", "\\u0026"),
+        repr(SECRET),
+        html.escape(SECRET),
+        html.escape(SECRET).replace("&quot;", "&#34;").replace("&#x27;", "&#39;"),
+        "".join(c if c.isascii() and c.isalnum() else f"&#{ord(c)};" for c in SECRET),
+        "".join(c if c.isascii() and c.isalnum() else f"&#x{ord(c):x};" for c in SECRET),
+        urllib.parse.quote(SECRET),
+        urllib.parse.quote_plus(SECRET),
+        urllib.parse.quote(SECRET, safe="").replace("%3C", "%3c").replace("%C3%BC", "%c3%bc").lower(),
+        "".join(f"%{byte:02X}" for byte in SECRET.encode()),
+        "".join(f"%{byte:02x}" for byte in SECRET.encode()),
+    ],
+)
+def test_secret_is_masked_in_every_quoting(shown: str) -> None:
+    masked = Scrubber([SECRET])(f"before {shown} after")
+    assert not any(words in masked for words in ("two words", "two+words", "two%20words"))
+    assert masked.startswith("before ")
+    assert masked.endswith(" after")
+
+
+@pytest.mark.parametrize("encode", [base64.b64encode, base64.urlsafe_b64encode])
+@pytest.mark.parametrize("before", [b"", b"u", b"us", b"user:"])
+def test_secret_is_masked_in_base64_of_a_longer_text(encode: Any, before: bytes) -> None:
+    secret = "correct-horse-battery>>>???staple"
+    shown = encode(before + secret.encode() + b":end").decode()
+    masked = Scrubber([secret])(f"Authorization: Basic {shown}")
+    assert MASK in masked
+    assert encode(secret.encode()).decode()[4:-4] not in masked
+
+
+@pytest.mark.parametrize("ending", ["\n", "\r\n", "\n    "])
+def test_secret_of_several_lines_is_masked_with_other_indentation_and_line_ends(ending: str) -> None:
+    key = "-----BEGIN KEY-----\nMIIEvQIBADANBgkqhkiG9w0\nBAQEFAASCBKcwggSjAgEAAoI\n-----END KEY-----\n"
+    masked = Scrubber([key])("bad key:" + key.replace("\n", ending))
+    assert "MIIEvQIBADANBgkqhkiG9w0" not in masked
+    assert "BAQEFAASCBKcwggSjAgEAAoI" not in masked
+
+
+def test_secret_of_three_characters_is_shown() -> None:
+    assert Scrubber(["abc"])("abc") == "abc"
+
+
+@pytest.mark.parametrize("value", ["***", "********", "•••••", "●●●", "****1234", "sk_****"])
+def test_mask_is_recognized(value: str) -> None:
+    assert is_mask(value)
+
+
+@pytest.mark.parametrize("value", ["pa***word", "a***b", "**", "", None, 5, "sk-***1234", "12345****"])
+def test_mask_is_not_seen_in_a_real_value(value: object) -> None:
+    assert not is_mask(value)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("plain", "plain"),
+        ("ünï", "ünï"),
+        ("two\nlines\tand tabs", "two lines and tabs"),
+        ("\x1b[31mred", "\ufffd[31mred"),
+        ("\x1b]0;title\x07", "\ufffd]0;title\ufffd"),
+        ("a\u202eb", "a\ufffdb"),
+        ("a\u200bb", "a\ufffdb"),
+        ("ok\r\nok: [localhost]", "ok ok: [localhost]"),
+    ],
+)
+def test_terminal_is_not_steered_by_what_the_api_sends(text: str, shown: str) -> None:
+    assert displayable(text) == shown
+
+
+def test_warnings_of_one_kind_are_a_handful_and_the_rest_is_counted() -> None:
+    shown: list[str] = []
+    warn = Warnings(shown.append, Scrubber())
+    for number in range(2000):
+        warn(f"record {number} is odd", "odd records")
+    warn("another", None)
+    warn("another", None)
+    warn.close()
+    assert shown == [
+        *(f"record {number} is odd" for number in range(5)),
+        "another",
+        "1995 more warnings of this kind: odd records.",
+    ]
