@@ -42,7 +42,7 @@ class Client:
     def __init__(self, settings: Settings, *, caller: str, warn: Warn, deadline: Deadline | None = None) -> None:
         self.scrub = Scrubber([settings.token])
         self._warn = warn
-        self._http = Http(settings, caller, self.scrub, warn, deadline or Deadline())
+        self._http = Http(settings, caller, self.scrub, deadline or Deadline())
 
     def close(self) -> None:
         """Close the connections of all threads."""

@@ -31,7 +31,7 @@ from urllib.parse import urlsplit
 
 from ansible_collections.ocore.cloud.plugins.module_utils._api.deadline import Deadline
 from ansible_collections.ocore.cloud.plugins.module_utils._api.errors import OcoreError
-from ansible_collections.ocore.cloud.plugins.module_utils._api.redaction import Scrubber, Warn, displayable
+from ansible_collections.ocore.cloud.plugins.module_utils._api.redaction import Scrubber, displayable
 from ansible_collections.ocore.cloud.plugins.module_utils._api.settings import Settings
 
 REQUESTS_IMPORT_ERROR: str | None = None
@@ -63,6 +63,8 @@ LOOK_EVERY = 0.2
 """Seconds between two looks, while an answer takes long, at whether the task has been stopped."""
 DIGITS_MOST = 300
 """Digits of an integer; Python refuses to convert thousands, and no float holds more than this."""
+NO_NUMBER: tuple[()] = ()
+"""Stands for NaN, an infinity, or a number that is too long: no type of a field accepts it, and it is no list either."""
 TEXT_MOST = 300
 """Characters of foreign text in a message."""
 
@@ -121,11 +123,10 @@ class Http:
     :param caller: name of the module or plugin, for the User-Agent.
     """
 
-    def __init__(self, settings: Settings, caller: str, scrub: Scrubber, warn: Warn, deadline: Deadline) -> None:
+    def __init__(self, settings: Settings, caller: str, scrub: Scrubber, deadline: Deadline) -> None:
         self._settings = settings
         self._user_agent = f"ocore.cloud/{VERSION} ({caller})"
         self._scrub = scrub
-        self._warn = warn
         self._deadline = deadline
         self._local = threading.local()
         self._lines: list[_Line] = []
@@ -331,7 +332,7 @@ class Http:
             return None
         begins = content[:1] in (b"{", b"[")
         try:
-            return self._finite(request, content)
+            return _json(content)
         except RecursionError:
             problem = "is nested too deep to be read"
         except ValueError:
@@ -356,33 +357,6 @@ class Http:
                 uncertain=request.method != "GET",
             )
         )
-
-    def _finite(self, request: Request, content: bytes) -> Any:
-        """Decode JSON; numbers that none of Python's types can hold or compare become ``None``."""
-
-        def unusable(_text: str) -> None:
-            self._warn(
-                f"A number in the answer to the request to {request.attempt} is not finite or too long; it is null now."
-            )
-
-        def parse_float(text: str) -> float | None:
-            if math.isfinite(value := float(text)):
-                return value
-            unusable(text)
-            return None
-
-        def parse_int(text: str) -> int | None:
-            if len(text) <= DIGITS_MOST:
-                return int(text)
-            unusable(text)
-            return None
-
-        try:
-            return json.loads(content, parse_constant=unusable, parse_float=parse_float)
-        except json.JSONDecodeError:
-            raise
-        except ValueError:  # an integer of thousands of digits, which Python refuses to convert
-            return json.loads(content, parse_constant=unusable, parse_float=parse_float, parse_int=parse_int)
 
     def _no_answer_in_time(self, request: Request, seconds: float) -> OcoreError:
         option = "request_timeout" if seconds >= self._settings.timeout else "wait_timeout"
@@ -606,6 +580,33 @@ FAILURES = (
     Failure(_is_undecodable, "the answer of {host} cannot be unpacked.", transient=True, uncertain=True),
 )
 UNEXPECTED = Failure(lambda _error, _settings: True, "{words}. Check api_url.", uncertain=True)
+
+
+def _json(content: bytes) -> Any:
+    """Decode JSON. A number that Python cannot hold or compare becomes ``NO_NUMBER``.
+
+    :raises ValueError: when it is not complete.
+    :raises RecursionError: when it is nested too deep.
+    """
+    try:
+        return json.loads(content, parse_constant=_no_number, parse_float=_float)
+    except json.JSONDecodeError:
+        raise
+    except ValueError:  # an integer of thousands of digits, which Python refuses to convert
+        return json.loads(content, parse_constant=_no_number, parse_float=_float, parse_int=_int)
+
+
+def _no_number(_text: str) -> tuple[()]:
+    return NO_NUMBER
+
+
+def _float(text: str) -> float | tuple[()]:
+    value = float(text)
+    return value if math.isfinite(value) else NO_NUMBER
+
+
+def _int(text: str) -> int | tuple[()]:
+    return int(text) if len(text) <= DIGITS_MOST else NO_NUMBER
 
 
 def _chain(error: BaseException) -> list[BaseException]:

@@ -20,10 +20,10 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.ocore.cloud.plugins.module_utils._api.client import Client
 from ansible_collections.ocore.cloud.plugins.module_utils._api.contract import Instance
 from ansible_collections.ocore.cloud.plugins.module_utils._api.errors import OcoreError
+from ansible_collections.ocore.cloud.plugins.module_utils._api.libraries import library_problem
 from ansible_collections.ocore.cloud.plugins.module_utils._api.listing import Listing
 from ansible_collections.ocore.cloud.plugins.module_utils._api.settings import Settings
 from ansible_collections.ocore.cloud.plugins.module_utils._ops.arguments import AUTH_SPEC
-from ansible_collections.ocore.cloud.plugins.module_utils._api.libraries import library_problem
 from ansible_collections.ocore.cloud.plugins.module_utils._ops.lifecycle import Phase, phase, phase_of
 
 DOCUMENTATION = r"""
