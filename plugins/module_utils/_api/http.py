@@ -359,7 +359,8 @@ class Http:
         )
 
     def _no_answer_in_time(self, request: Request, seconds: float) -> OcoreError:
-        option = "request_timeout" if seconds >= self._settings.timeout else "wait_timeout"
+        early = self._deadline.limits_requests and seconds < self._settings.timeout
+        option = "wait_timeout" if early else "request_timeout"
         return OcoreError(
             f"Cannot {request.attempt}: {self._host()} did not answer within {seconds:.3g} seconds. Raise {option} if that "
             f"is too short.{self._about(request)}",
