@@ -232,14 +232,14 @@ def test_odd_records_cost_a_warning_not_the_inventory(parse: Parse, api: Api, wa
     inventory = parse()
     assert len(inventory.hosts) == 9
     assert inventory.hosts["bare"].vars["ocore_domains"] == []
-    assert len(warnings) == ocore.SHOWN + 1
-    assert "5 more" in warnings[-1]
+    assert sum("domains" in text for text in warnings) == ocore.SHOWN + 1
+    assert "3 more warnings of this kind: unusable values in domains." in warnings
 
 
 def test_a_list_shorter_than_its_total_is_told(parse: Parse, api: Api, warnings: list[str]) -> None:
     api.total = 12
     parse()
-    assert ["12 instances" in text for text in warnings] == [True]
+    assert ["more instances than the" in text for text in warnings] == [True]
 
 
 # Templates
