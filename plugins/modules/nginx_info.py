@@ -198,7 +198,7 @@ def main() -> None:
         except CryptographyMissingError:
             module.fail_json(msg=missing_required_lib("cryptography", reason=f"to read the certificate in {directory}"))
         if certificate:
-            found[name] = certificate
+            found[name] = certificate.record()
     module.exit_json(
         changed=False,
         installed=bool(nginx),

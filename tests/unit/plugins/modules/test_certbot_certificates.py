@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: oCore collection contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Certificates on disk and a list of wanted ones: when certbot is called, with what, and what is left alone.
+"""Certificates on disk and the declared ones: when certbot is called, with what, and what is left alone.
 
-certbot is a small program here that does what it is told with real files: the module's own reading and writing is real.
-The order itself against a real ACME server is tested on the test hosts.
+certbot is a small program here that writes real files; what the module reads and writes is real. Orders from a real ACME
+server are tested on the test hosts.
 """
 
 from __future__ import annotations
@@ -21,11 +21,13 @@ from typing import Any
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
+from ansible_collections.ocore.cloud.plugins.module_utils._host import certbot
+from ansible_collections.ocore.cloud.plugins.module_utils._host.name_check import split_address
 from ansible_collections.ocore.cloud.plugins.modules import certbot_certificates as module
 
 SERVER = "https://acme.example/dir"
 
-# Does what certbot does to the directories, says what it was called with, and fails on request.
+# Changes the directories as certbot does, records its calls, and fails on request.
 FAKE_CERTBOT = """#!{python}
 import json, os, pathlib, shutil, subprocess, sys
 state = pathlib.Path({state!r})
@@ -89,24 +91,24 @@ class Host:
         (path / "version").write_text("2.1.0")
         self.maker = path / "maker.py"
         self.maker.write_text(MAKER)
-        certbot = path / "bin" / "certbot"
-        certbot.parent.mkdir()
-        certbot.write_text(FAKE_CERTBOT.format(python=sys.executable, state=str(path), maker=str(self.maker)))
-        certbot.chmod(certbot.stat().st_mode | stat.S_IXUSR)
-        monkeypatch.setenv("PATH", f"{certbot.parent}:/usr/bin:/bin")
-        monkeypatch.setattr(module.time, "sleep", lambda _seconds: None)
+        program = path / "bin" / "certbot"
+        program.parent.mkdir()
+        program.write_text(FAKE_CERTBOT.format(python=sys.executable, state=str(path), maker=str(self.maker)))
+        program.chmod(program.stat().st_mode | stat.S_IXUSR)
+        monkeypatch.setenv("PATH", f"{program.parent}:/usr/bin:/bin")
+        monkeypatch.setattr(certbot.time, "sleep", lambda _seconds: None)
 
     def certificate(
         self, name: str, *domains: str, server: str = SERVER, key_type: str = "ecdsa", days: str = "90"
     ) -> None:
-        """Put a certificate there. days: lifetime, or lifetime/age."""
+        """Write a certificate. days: lifetime, or lifetime/age."""
         import subprocess
 
         subprocess.run([sys.executable, self.maker, self.config, name, server, key_type, days, *domains], check=True)
 
-    def run(self, *wanted: dict[str, Any], check_mode: bool = False, **options: Any) -> dict[str, Any]:
+    def run(self, *declared: dict[str, Any], check_mode: bool = False, **options: Any) -> dict[str, Any]:
         arguments = {
-            "certificates": list(wanted),
+            "certificates": list(declared),
             "server": SERVER,
             "config_dir": str(self.config),
             "webroot": str(self.webroot),
@@ -137,7 +139,7 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
     return Host(tmp_path, monkeypatch, capsys)
 
 
-def wanted(name: str, *domains: str, **more: Any) -> dict[str, Any]:
+def declared(name: str, *domains: str, **more: Any) -> dict[str, Any]:
     return {"name": name, "domains": list(domains), **more}
 
 
@@ -145,87 +147,87 @@ def states(result: dict[str, Any]) -> dict[str, str]:
     return {item["name"]: item["state"] for item in result["certificates"]}
 
 
-def test_the_first_run_issues_and_the_second_does_nothing(host: Host) -> None:
-    result = host.run(wanted("shop", "a.example.com", "b.example.com"), email="x@example.com")
+def test_idempotent_second_run_orders_nothing(host: Host) -> None:
+    result = host.run(declared("shop", "a.example.com", "b.example.com"), email="x@example.com")
     assert (result["changed"], states(result)) == (True, {"shop": "issued"})
     [call] = host.orders()
     assert call[:3] == ["certonly", "--cert-name", "shop"]
     assert [call[i + 1] for i, item in enumerate(call) if item == "--domain"] == ["a.example.com", "b.example.com"]
     assert call[call.index("--email") + 1] == "x@example.com"
     entry = result["certificates"][0]
-    assert (entry["why"], sorted(entry["domains"])) == (["there is none"], ["a.example.com", "b.example.com"])
+    assert (entry["why"], sorted(entry["domains"])) == (["there is no certificate"], ["a.example.com", "b.example.com"])
     assert entry["serial"]
-    result = host.run(wanted("shop", "b.example.com", "A.example.com"))
+    result = host.run(declared("shop", "b.example.com", "A.example.com"))
     assert (result["changed"], states(result), host.orders()) == (False, {"shop": "unchanged"}, [])
 
 
 @pytest.mark.parametrize(
     ("there", "why"),
     [
-        ({"server": "https://staging.example/dir"}, "it comes from https://staging.example/dir"),
-        ({"key_type": "rsa"}, "its key is rsa"),
+        ({"server": "https://staging.example/dir"}, "it was issued by https://staging.example/dir"),
+        ({"key_type": "rsa"}, "its key type is rsa"),
         ({"days": "90/91"}, "it has expired"),
-        ({"days": "90/61"}, "it ends at "),
-        ({"days": "6/4"}, "it ends at "),
+        ({"days": "90/61"}, "it expires at "),
+        ({"days": "6/4"}, "it expires at "),
     ],
 )
-def test_a_certificate_that_differs_is_issued_again(host: Host, there: dict[str, str], why: str) -> None:
+def test_order_for_a_certificate_that_differs(host: Host, there: dict[str, str], why: str) -> None:
     host.certificate("shop", "a.example.com", **there)
-    result = host.run(wanted("shop", "a.example.com"))
+    result = host.run(declared("shop", "a.example.com"))
     assert states(result) == {"shop": "issued"}
     assert result["certificates"][0]["why"][0].startswith(why)
     assert host.ordered() == ["shop"]
 
 
 @pytest.mark.parametrize("days", ["90/59", "6/2", "1/0.4", "45/29"])
-def test_a_certificate_outside_its_window_is_left_alone(host: Host, days: str) -> None:
+def test_renewal_waits_for_the_window(host: Host, days: str) -> None:
     host.certificate("shop", "a.example.com", days=days)
-    assert states(host.run(wanted("shop", "a.example.com"))) == {"shop": "unchanged"}
+    assert states(host.run(declared("shop", "a.example.com"))) == {"shop": "unchanged"}
     assert host.orders() == []
 
 
 @pytest.mark.parametrize(
     ("names", "why"),
     [
-        (("a.example.com", "b.example.com"), "it lacks b.example.com"),
-        (("a.example.com",), "it has x.example.com too many"),
+        (("a.example.com", "b.example.com"), "it does not cover b.example.com"),
+        (("a.example.com",), "it covers x.example.com, which is no longer declared"),
     ],
 )
-def test_a_changed_list_of_names_orders_once(host: Host, names: tuple[str, ...], why: str) -> None:
-    host.certificate("shop", "a.example.com", *(["x.example.com"] if "many" in why else []))
-    assert host.run(wanted("shop", *names))["certificates"][0]["why"] == [why]
+def test_order_for_changed_names_happens_once(host: Host, names: tuple[str, ...], why: str) -> None:
+    host.certificate("shop", "a.example.com", *(["x.example.com"] if "covers x" in why else []))
+    assert host.run(declared("shop", *names))["certificates"][0]["why"] == [why]
     assert host.ordered() == ["shop"]
-    assert host.run(wanted("shop", *names))["changed"] is False
+    assert host.run(declared("shop", *names))["changed"] is False
     assert host.orders() == []
 
 
-def test_a_name_left_out_by_the_caller_is_not_taken_from_a_good_certificate(host: Host) -> None:
+def test_left_out_name_stays_in_a_good_certificate(host: Host) -> None:
     host.certificate("shop", "a.example.com", "b.example.com")
-    result = host.run(wanted("shop", "a.example.com", left_out={"b.example.com": "dns_status is pending"}))
+    result = host.run(declared("shop", "a.example.com", left_out={"b.example.com": "dns_status is pending"}))
     assert host.orders() == []
     assert result["certificates"][0]["left_out"] == {"b.example.com": "dns_status is pending"}
 
 
-def test_a_key_that_does_not_fit_is_a_reason(host: Host) -> None:
+def test_order_for_a_key_of_another_certificate(host: Host) -> None:
     host.certificate("shop", "a.example.com")
     host.certificate("other", "o.example.com")
     os.replace(host.config / "live" / "other" / "privkey.pem", host.config / "live" / "shop" / "privkey.pem")
-    result = host.run(wanted("shop", "a.example.com"))
-    assert "doesn't fit" in result["certificates"][0]["why"][0]
+    result = host.run(declared("shop", "a.example.com"))
+    assert "does not belong" in result["certificates"][0]["why"][0]
 
 
-def test_a_file_that_is_no_certificate_is_a_reason(host: Host) -> None:
+def test_order_for_a_file_that_is_not_a_certificate(host: Host) -> None:
     host.certificate("shop", "a.example.com")
     (host.config / "live" / "shop" / "fullchain.pem").write_text("nonsense")
-    assert states(host.run(wanted("shop", "a.example.com"))) == {"shop": "issued"}
+    assert states(host.run(declared("shop", "a.example.com"))) == {"shop": "issued"}
 
 
-def test_check_mode_orders_nothing_and_says_what_it_would(host: Host) -> None:
+def test_check_mode_orders_nothing_and_predicts(host: Host) -> None:
     host.certificate("old", "o.example.com")
-    host.run(wanted("old", "o.example.com"))
+    host.run(declared("old", "o.example.com"))
     host.orders()
     before = {path: path.read_bytes() for path in host.config.rglob("*") if path.is_file()}
-    result = host.run(wanted("shop", "a.example.com"), check_mode=True, purge=True)
+    result = host.run(declared("shop", "a.example.com"), check_mode=True, purge=True)
     assert (result["changed"], states(result)) == (True, {"shop": "issued", "old": "deleted"})
     assert result["diff"]["after"]["shop"] == {"domains": ["a.example.com"], "server": SERVER, "key_type": "ecdsa"}
     assert result["diff"]["after"]["old"] is None
@@ -233,9 +235,9 @@ def test_check_mode_orders_nothing_and_says_what_it_would(host: Host) -> None:
     assert {path: path.read_bytes() for path in host.config.rglob("*") if path.is_file()} == before
 
 
-def test_one_failing_certificate_does_not_stop_the_others(host: Host) -> None:
+def test_failed_order_does_not_stop_the_others(host: Host) -> None:
     (host.path / "fail-bad").touch()
-    result = host.run(wanted("bad", "bad.example.com"), wanted("good", "good.example.com"))
+    result = host.run(declared("bad", "bad.example.com"), declared("good", "good.example.com"))
     assert result["failed"] is True
     assert states(result) == {"bad": "failed", "good": "issued"}
     for part in (
@@ -253,38 +255,38 @@ def test_a_failed_order_leaves_the_old_certificate(host: Host) -> None:
     host.certificate("shop", "a.example.com")
     before = (host.config / "live" / "shop" / "fullchain.pem").read_bytes()
     (host.path / "fail-shop").touch()
-    result = host.run(wanted("shop", "a.example.com", "b.example.com"), on_error="report")
+    result = host.run(declared("shop", "a.example.com", "b.example.com"), on_error="report")
     assert "failed" not in result
-    assert "The certificate that was there is unchanged" in result["certificates"][0]["error"]
+    assert "The existing certificate is unchanged" in result["certificates"][0]["error"]
     assert (host.config / "live" / "shop" / "fullchain.pem").read_bytes() == before
 
 
-def test_another_running_certbot_is_waited_for(host: Host) -> None:
+def test_lock_of_another_certbot_is_waited_for(host: Host) -> None:
     (host.path / "busy").touch()
-    assert states(host.run(wanted("shop", "a.example.com"))) == {"shop": "issued"}
+    assert states(host.run(declared("shop", "a.example.com"))) == {"shop": "issued"}
     assert host.ordered() == ["shop", "shop"]
 
 
-def test_waiting_for_another_certbot_ends(host: Host) -> None:
+def test_lock_wait_times_out(host: Host) -> None:
     (host.path / "busy").touch()
-    result = host.run(wanted("shop", "a.example.com"), lock_timeout=0)
+    result = host.run(declared("shop", "a.example.com"), lock_timeout=0)
     assert "already running" in result["msg"]
 
 
 def test_purge_deletes_only_what_was_managed_before(host: Host) -> None:
     host.certificate("foreign", "f.example.com")
-    host.run(wanted("shop", "a.example.com"), wanted("old", "o.example.com"))
+    host.run(declared("shop", "a.example.com"), declared("old", "o.example.com"))
     host.orders()
-    assert states(host.run(wanted("shop", "a.example.com"))) == {"shop": "unchanged"}
-    result = host.run(wanted("shop", "a.example.com"), purge=True)
+    assert states(host.run(declared("shop", "a.example.com"))) == {"shop": "unchanged"}
+    result = host.run(declared("shop", "a.example.com"), purge=True)
     assert (result["changed"], states(result)) == (True, {"shop": "unchanged", "old": "deleted"})
     assert host.ordered() == ["old"]
     assert sorted(os.listdir(host.config / "live")) == ["foreign", "shop"]
-    assert host.run(wanted("shop", "a.example.com"), purge=True)["changed"] is False
+    assert host.run(declared("shop", "a.example.com"), purge=True)["changed"] is False
 
 
-def test_a_damaged_list_of_managed_certificates_purges_nothing(host: Host) -> None:
-    host.run(wanted("shop", "a.example.com"))
+def test_purge_stops_at_a_damaged_list_of_managed_certificates(host: Host) -> None:
+    host.run(declared("shop", "a.example.com"))
     for damage in ("{", "[]", "{}"):
         (host.config / "ocore-certificates.json").write_text(damage)
         result = host.run(purge=True)
@@ -292,15 +294,15 @@ def test_a_damaged_list_of_managed_certificates_purges_nothing(host: Host) -> No
         assert (host.config / "live" / "shop").is_dir()
 
 
-def test_an_entry_without_domains_keeps_its_certificate(host: Host) -> None:
-    host.run(wanted("shop", "a.example.com"))
+def test_purge_keeps_a_declared_certificate_without_domains(host: Host) -> None:
+    host.run(declared("shop", "a.example.com"))
     host.orders()
-    result = host.run(wanted("shop"), wanted("never"), purge=True)
+    result = host.run(declared("shop"), declared("never"), purge=True)
     assert (result["changed"], states(result), host.orders()) == (False, {"shop": "unchanged", "never": "missing"}, [])
 
 
 def test_purge_keeps_what_nginx_still_uses(host: Host) -> None:
-    host.run(wanted("old", "o.example.com"))
+    host.run(declared("old", "o.example.com"))
     nginx = host.path / "bin" / "nginx"
     nginx.write_text(f"#!/bin/sh\necho 'ssl_certificate {host.config}/live/old/fullchain.pem;'\n")
     nginx.chmod(0o755)
@@ -321,23 +323,23 @@ def test_purge_keeps_what_nginx_still_uses(host: Host) -> None:
         ("5.8.0", "6", None),
     ],
 )
-def test_the_renewal_window_is_written_for_old_certbot(host: Host, version: str, days: str, line: str | None) -> None:
+def test_renewal_window_is_written_for_old_certbot(host: Host, version: str, days: str, line: str | None) -> None:
     (host.path / "version").write_text(version)
     host.certificate("shop", "a.example.com", days=days)
-    result = host.run(wanted("shop", "a.example.com"))
+    result = host.run(declared("shop", "a.example.com"))
     lines = host.renewal("shop").splitlines()
     assert ([item for item in lines if item.startswith("renew")] or [None]) == [line]
     if line:
         assert result["changed"] is True
         assert lines.index(line) < lines.index("[renewalparams]")
-    assert host.run(wanted("shop", "a.example.com"))["changed"] is False
+    assert host.run(declared("shop", "a.example.com"))["changed"] is False
 
 
-def test_a_window_of_our_own_goes_when_certbot_learns_it(host: Host) -> None:
+def test_renewal_window_is_removed_when_certbot_needs_none(host: Host) -> None:
     host.certificate("shop", "a.example.com")
-    host.run(wanted("shop", "a.example.com"))
+    host.run(declared("shop", "a.example.com"))
     (host.path / "version").write_text("5.8.0")
-    assert host.run(wanted("shop", "a.example.com"))["changed"] is True
+    assert host.run(declared("shop", "a.example.com"))["changed"] is True
     assert "\nrenew_before_expiry" not in host.renewal("shop")
     assert "# renew_before_expiry = 30 days" in host.renewal("shop")
 
@@ -345,35 +347,32 @@ def test_a_window_of_our_own_goes_when_certbot_learns_it(host: Host) -> None:
 @pytest.mark.parametrize(
     ("bad", "message"),
     [
-        ([wanted("../x", "a.example.com")], "certificate name '../x' is not valid"),
-        ([wanted("a", "a.example.com"), wanted("a", "b.example.com")], "given twice"),
-        ([wanted("a", "*.example.com")], "a wildcard can't be proven over HTTP"),
-        ([wanted("a", "a.example.com --server x")], "is not a host name"),
-        ([wanted("a", "--help")], "is not a host name"),
-        ([wanted("a", "a.example.com", "A.example.com")], "the same domain twice"),
+        ([declared("../x", "a.example.com")], "Certificate name '../x' is not valid"),
+        ([declared("a", "a.example.com"), declared("a", "b.example.com")], "declared twice"),
+        ([declared("a", "*.example.com")], "is a wildcard, which cannot be validated over HTTP"),
+        ([declared("a", "a.example.com --server x")], "is not a host name"),
+        ([declared("a", "--help")], "is not a host name"),
+        ([declared("a", "a.example.com", "A.example.com")], "the same domain twice"),
     ],
 )
-def test_bad_input_is_refused_before_anything_is_done(host: Host, bad: list[dict[str, Any]], message: str) -> None:
+def test_input_is_refused_before_anything_is_done(host: Host, bad: list[dict[str, Any]], message: str) -> None:
     result = host.run(*bad)
     assert result["failed"] is True
     assert message in result["msg"]
-    assert "Nothing was done" in result["msg"]
+    assert "Nothing was changed" in result["msg"]
     assert host.orders() == []
 
 
-def test_a_host_without_certbot(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_certbot_missing(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nonexistent")
     monkeypatch.setattr(module.AnsibleModule, "get_bin_path", lambda _self, _name: None)
-    assert "certbot isn't installed" in host.run(wanted("shop", "a.example.com"))["msg"]
-    assert states(host.run(wanted("shop", "a.example.com"), check_mode=True)) == {"shop": "issued"}
-
-
-# ---- the check of names
+    assert "certbot is not installed" in host.run(declared("shop", "a.example.com"))["msg"]
+    assert states(host.run(declared("shop", "a.example.com"), check_mode=True)) == {"shop": "issued"}
 
 
 @pytest.fixture
 def web(host: Host) -> Iterator[Callable[[dict[str, str]], str]]:
-    """A web server that publishes the webroot, but for names that are told to answer otherwise."""
+    """A web server that publishes the webroot; single names can answer otherwise."""
     answers: dict[str, str] = {}
 
     class Handler(http.server.BaseHTTPRequestHandler):
@@ -410,13 +409,13 @@ def web(host: Host) -> Iterator[Callable[[dict[str, str]], str]]:
     thread.join()
 
 
-def test_a_bad_name_is_left_out_and_the_others_are_issued(
+def test_name_check_leaves_out_bad_names(
     host: Host, web: Callable[[dict[str, str]], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     warnings: list[str] = []
     monkeypatch.setattr(module.AnsibleModule, "warn", lambda _self, text: warnings.append(text))
     address = web({"x.example.com": "404", "y.example.com": "other", "r.example.com": "redirect"})
-    item = wanted("shop", "a.example.com", "x.example.com", "y.example.com", "r.example.com")
+    item = declared("shop", "a.example.com", "x.example.com", "y.example.com", "r.example.com")
     result = host.run(item, check_names=True, check_address=address)
     entry = result["certificates"][0]
     assert sorted(entry["domains"]) == ["a.example.com", "r.example.com"]
@@ -434,37 +433,38 @@ def test_a_bad_name_is_left_out_and_the_others_are_issued(
         assert (result["changed"], host.orders()) == (False, [])
     web({})
     assert host.run(item, check_names=True, check_address=address)["certificates"][0]["why"] == [
-        "it lacks x.example.com, y.example.com"
+        "it does not cover x.example.com, y.example.com"
     ]
     assert host.ordered() == ["shop"]
 
 
-def test_nothing_is_ordered_when_every_name_is_bad(host: Host, web: Callable[[dict[str, str]], str]) -> None:
+def test_name_check_orders_nothing_when_every_name_is_bad(host: Host, web: Callable[[dict[str, str]], str]) -> None:
     address = web({"a.example.com": "404"})
-    result = host.run(wanted("shop", "a.example.com"), check_names=True, check_address=address)
+    result = host.run(declared("shop", "a.example.com"), check_names=True, check_address=address)
     assert (result["changed"], states(result), host.orders()) == (False, {"shop": "missing"}, [])
 
 
-def test_a_name_that_went_bad_is_no_reason_to_order(host: Host, web: Callable[[dict[str, str]], str]) -> None:
+def test_name_check_ignores_a_certified_name_that_went_bad(host: Host, web: Callable[[dict[str, str]], str]) -> None:
     host.certificate("shop", "a.example.com", "b.example.com")
     address = web({"b.example.com": "404"})
-    host.run(wanted("shop", "a.example.com", "b.example.com"), check_names=True, check_address=address)
+    host.run(declared("shop", "a.example.com", "b.example.com"), check_names=True, check_address=address)
     assert host.orders() == []
 
 
-def test_a_name_that_went_bad_does_not_spoil_the_order_of_a_new_one(
+def test_name_check_of_a_certified_name_does_not_spoil_an_order(
     host: Host, web: Callable[[dict[str, str]], str]
 ) -> None:
     host.certificate("shop", "a.example.com", "b.example.com")
     address = web({"b.example.com": "404"})
     result = host.run(
-        wanted("shop", "a.example.com", "b.example.com", "c.example.com"), check_names=True, check_address=address
+        declared("shop", "a.example.com", "b.example.com", "c.example.com"), check_names=True, check_address=address
     )
     assert sorted(result["certificates"][0]["domains"]) == ["a.example.com", "c.example.com"]
+    assert result["certificates"][0]["why"] == ["it does not cover c.example.com"]
 
 
-def test_nobody_listens(host: Host) -> None:
-    result = host.run(wanted("shop", "a.example.com"), check_names=True, check_address="127.0.0.1:1")
+def test_name_check_without_a_listener(host: Host) -> None:
+    result = host.run(declared("shop", "a.example.com"), check_names=True, check_address="127.0.0.1:1")
     assert "not reachable over HTTP" in result["certificates"][0]["left_out"]["a.example.com"]
 
 
@@ -473,14 +473,14 @@ def test_nobody_listens(host: Host) -> None:
     [("h", ("h", 80)), ("192.0.2.1:8080", ("192.0.2.1", 8080)), ("[::1]:81", ("::1", 81)), ("", None), (None, None)],
 )
 def test_check_address(text: str | None, address: tuple[str, int] | None) -> None:
-    assert module.split_address(text) == address
+    assert split_address(text) == address
 
 
-def test_check_address_that_is_none(host: Host) -> None:
-    assert "neither host nor host:port" in host.run(wanted("a", "a.example.com"), check_address="http://x/")["msg"]
+def test_check_address_that_is_not_valid(host: Host) -> None:
+    assert "neither host nor host:port" in host.run(declared("a", "a.example.com"), check_address="http://x/")["msg"]
 
 
-def test_renewal_window() -> None:
+def test_renewal_window_by_lifetime() -> None:
     now = datetime(2026, 1, 1, tzinfo=UTC)
-    assert now + timedelta(seconds=module.renewal_window(90 * 86400)) == datetime(2026, 1, 31, tzinfo=UTC)
-    assert module.renewal_window(6 * 86400) == 3 * 86400
+    assert now + timedelta(seconds=certbot.renewal_window(90 * 86400)) == datetime(2026, 1, 31, tzinfo=UTC)
+    assert certbot.renewal_window(6 * 86400) == 3 * 86400

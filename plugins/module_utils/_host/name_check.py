@@ -1,0 +1,107 @@
+# SPDX-FileCopyrightText: oCore collection contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whether a name leads to this host: its challenge directory is fetched over HTTP, as a certificate authority does."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import re
+import secrets
+import ssl
+import urllib.error
+import urllib.request
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+CHALLENGE_PATH = ".well-known/acme-challenge"
+
+
+@dataclass(frozen=True)
+class NameCheck:
+    """How names are checked.
+
+    :param webroot: directory that the web server publishes.
+    :param address: where to connect instead of resolving the name, or ``None``.
+    :param timeout: seconds for one name.
+    """
+
+    webroot: str
+    address: tuple[str, int] | None
+    timeout: int
+
+    def unreachable(self, names: Sequence[str]) -> dict[str, str]:
+        """Return the names that do not lead to this host, with the reason. They are fetched side by side."""
+        token, content = f"ocore-check-{secrets.token_urlsafe(16)}", secrets.token_urlsafe(32)
+        directory = os.path.join(self.webroot, CHALLENGE_PATH)
+        os.makedirs(directory, exist_ok=True)
+        path = os.path.join(directory, token)
+        with open(path, "w", encoding="ascii") as handle:
+            handle.write(content)
+        os.chmod(path, 0o644)
+        try:
+            with ThreadPoolExecutor(max_workers=16) as pool:
+                problems = list(pool.map(lambda name: self._problem(name, token, content), names))
+        finally:
+            os.unlink(path)
+        return {name: problem for name, problem in zip(names, problems) if problem}  # noqa: B905 (Python 3.9 on hosts)
+
+    def _problem(self, name: str, token: str, content: str) -> str | None:
+        """Fetch the file of this host under ``name``. Return ``None`` when it is ours, else why not."""
+        url = f"http://{name}/{CHALLENGE_PATH}/{token}"
+        try:
+            with _opener(self.address).open(url, timeout=self.timeout) as answer:
+                text = answer.read(1024).decode("utf-8", "replace")
+        except urllib.error.HTTPError as error:
+            error.close()
+            return f"HTTP {error.code} instead of the file on this host: the name leads to another server"
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            reason = getattr(error, "reason", error)
+            return f"not reachable over HTTP ({reason}): check its DNS record and port 80"
+        return None if text == content else "another server answers for it: check its DNS record"
+
+
+def split_address(text: str | None) -> tuple[str, int] | None:
+    """Return 'host', 'host:port' or '[::1]:port' as (host, port), with port 80 by default; ``None`` for no text.
+
+    :raises ValueError: when it is neither.
+    """
+    if not text:
+        return None
+    match = re.fullmatch(r"(?:\[([0-9A-Fa-f:.]+)\]|([^\s:\[\]]+))(?::(\d{1,5}))?", text)
+    if not match:
+        raise ValueError(f"check_address '{text}' is neither host nor host:port")
+    return match.group(1) or match.group(2), int(match.group(3) or 80)
+
+
+class _Connection(http.client.HTTPConnection):
+    """An HTTP connection to a fixed address, whatever the name in the URL."""
+
+    fixed_host = ""
+    fixed_port = 0
+
+    def connect(self) -> None:
+        if self.fixed_host:
+            self.host, self.port = self.fixed_host, self.fixed_port
+        super().connect()
+
+
+def _opener(address: tuple[str, int] | None) -> urllib.request.OpenerDirector:
+    class Connection(_Connection):
+        pass
+
+    if address:
+        Connection.fixed_host, Connection.fixed_port = address
+
+    class Handler(urllib.request.HTTPHandler):
+        def http_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
+            return self.do_open(Connection, req)
+
+    # As a CA does it: no proxy, redirects are followed, and a certificate behind a redirect may be any.
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return urllib.request.build_opener(
+        urllib.request.ProxyHandler({}), Handler(), urllib.request.HTTPSHandler(context=context)
+    )

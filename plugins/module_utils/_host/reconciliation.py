@@ -1,0 +1,346 @@
+# SPDX-FileCopyrightText: oCore collection contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Certificates on disk against the declared ones: the plan (pure), and carrying it out one certificate after the other."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.ocore.cloud.plugins.module_utils._host.certbot import (
+    Certbot,
+    ConfigDir,
+    Lineage,
+    renewal_window,
+    window_line,
+    with_window_line,
+)
+from ansible_collections.ocore.cloud.plugins.module_utils._host.certificate import UnreadableCertificate
+from ansible_collections.ocore.cloud.plugins.module_utils._host.errors import HostError
+from ansible_collections.ocore.cloud.plugins.module_utils._host.name_check import NameCheck, split_address
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_DOMAIN = re.compile(r"(?=.{1,253}$)(?:(?!-)[a-z0-9-]{1,63}(?<!-)\.)+(?!-)[a-z0-9-]{1,63}(?<!-)")
+
+
+@dataclass(frozen=True)
+class Declared:
+    """A declared certificate.
+
+    :param domains: host names in lower case, the main one first. Without any, what is there is kept.
+    :param left_out: names that the caller has left out, with the reason.
+    """
+
+    name: str
+    domains: tuple[str, ...]
+    left_out: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Issuance:
+    """How certificates are to be issued."""
+
+    server: str
+    key_type: str
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What to do for a declared certificate.
+
+    :param domains: the names to order.
+    :param left_out: names that are declared and not ordered, with the reason.
+    :param why: why it is ordered, as sentences; empty when it is not.
+    """
+
+    name: str
+    domains: tuple[str, ...]
+    left_out: dict[str, str]
+    why: list[str]
+
+
+def parse_declared(items: Sequence[Mapping[str, Any]]) -> list[Declared]:
+    """Return the declared certificates.
+
+    :raises HostError: for a name or domain that cannot be ordered.
+    """
+    declared = [
+        Declared(item["name"], tuple(domain.lower() for domain in item["domains"]), dict(item["left_out"]))
+        for item in items
+    ]
+    names: set[str] = set()
+    for item in declared:
+        problem = _name_problem(item.name, names) or _domains_problem(item)
+        if problem:
+            raise HostError(f"{problem} Nothing was changed.", certificates=[])
+        names.add(item.name)
+    return declared
+
+
+def _name_problem(name: str, seen: Collection[str]) -> str | None:
+    if not _NAME.fullmatch(name):
+        return f"Certificate name '{name}' is not valid: letters, digits, '.', '_' and '-' only."
+    return f"Certificate name '{name}' is declared twice." if name in seen else None
+
+
+def _domains_problem(item: Declared) -> str | None:
+    for domain in item.domains:
+        if domain.startswith("*."):
+            return (
+                f"'{domain}' of certificate '{item.name}' is a wildcard, which cannot be validated over HTTP. "
+                "Declare each host name."
+            )
+        if not _DOMAIN.fullmatch(domain):
+            return f"'{domain}' of certificate '{item.name}' is not a host name."
+    if len(set(item.domains)) != len(item.domains):
+        return f"Certificate '{item.name}' declares the same domain twice."
+    return None
+
+
+def differences(
+    lineage: Lineage | None, domains: Collection[str], tolerated: Collection[str], issuance: Issuance, now: datetime
+) -> list[str]:
+    """Return why the certificate on disk is not the declared one, as sentences; empty when it is.
+
+    :param tolerated: names that it may cover or not: one that was fine when the certificate was issued, and is not any
+        more, is no reason to order again.
+    """
+    if lineage is None:
+        return ["there is no certificate"]
+    certificate = lineage.certificate
+    if isinstance(certificate, UnreadableCertificate) or certificate.problem is not None:
+        return [str(certificate.problem)]
+    why = []
+    covered = set(certificate.names)
+    if set(domains) - covered:
+        why.append("it does not cover " + ", ".join(sorted(set(domains) - covered)))
+    surplus = sorted(covered - set(domains) - set(tolerated))
+    if surplus:
+        why.append(f"it covers {', '.join(surplus)}, which {'is' if len(surplus) == 1 else 'are'} no longer declared")
+    if lineage.server != issuance.server:
+        why.append(f"it was issued by {lineage.server}")
+    if certificate.key_type != issuance.key_type:
+        why.append(f"its key type is {certificate.key_type}")
+    left = (certificate.not_after - now).total_seconds()
+    if left <= 0:
+        why.append("it has expired")
+    elif left <= renewal_window(certificate.lifetime):
+        why.append(f"it expires at {certificate.not_after.isoformat()}")
+    return why
+
+
+def covered_names(lineage: Lineage | None) -> set[str]:
+    """Return the names that the certificate on disk covers."""
+    if lineage is None or isinstance(lineage.certificate, UnreadableCertificate):
+        return set()
+    return set(lineage.certificate.names)
+
+
+def decide(
+    item: Declared, lineage: Lineage | None, bad: Mapping[str, str], issuance: Issuance, now: datetime
+) -> Decision:
+    """Return what to do for a declared certificate.
+
+    :param bad: names that do not lead to this host, with the reason.
+    """
+    left_out = {**item.left_out, **{name: bad[name] for name in item.domains if name in bad}}
+    domains = tuple(name for name in item.domains if name not in left_out)
+    why = differences(lineage, domains, left_out, issuance, now) if domains else []
+    return Decision(item.name, domains, left_out, why)
+
+
+@dataclass
+class Outcome:
+    """What a run has done so far: the module's result."""
+
+    certificates: list[dict[str, Any]] = field(default_factory=list)
+    changed: bool = False
+    before: dict[str, Any] = field(default_factory=dict)
+    after: dict[str, Any] = field(default_factory=dict)
+
+    def add(self, lineage: Lineage | None, **entry: Any) -> None:
+        """Add the entry of a certificate, as it is on disk now."""
+        record = lineage.certificate.record() if lineage else {}
+        self.certificates.append(
+            {
+                **entry,
+                "domains": record.get("names", []),
+                "not_after": record.get("not_after"),
+                "serial": record.get("serial"),
+            }
+        )
+
+    def names(self, state: str) -> set[str]:
+        """Return the names of the certificates in this state."""
+        return {entry["name"] for entry in self.certificates if entry["state"] == state}
+
+    def errors(self) -> list[str]:
+        """Return what went wrong, a sentence for each."""
+        return [entry["error"] for entry in self.certificates if "error" in entry]
+
+    def result(self) -> dict[str, Any]:
+        """Return it as the module returns it."""
+        return {
+            "changed": self.changed,
+            "certificates": self.certificates,
+            "diff": {"before": self.before, "after": self.after},
+        }
+
+
+class Reconciler:
+    """One run of the module."""
+
+    def __init__(self, module: AnsibleModule) -> None:
+        self.module = module
+        self.params = module.params
+        self.config = ConfigDir(self.params["config_dir"])
+        self.issuance = Issuance(self.params["server"], self.params["key_type"])
+        self.check = NameCheck(
+            self.params["webroot"], split_address(self.params["check_address"]), self.params["check_timeout"]
+        )
+        path = module.get_bin_path("certbot")
+        self.certbot = Certbot(module, path) if path else None
+        self.outcome = Outcome()
+
+    def run(self) -> Outcome:
+        """Bring the certificates in line with the declared ones. Return what was done.
+
+        :raises HostError: when nothing can be done.
+        """
+        declared = parse_declared(self.params["certificates"])
+        if not self.certbot and not self.module.check_mode:
+            raise HostError(
+                "certbot is not installed on this host. Install the package certbot first.", certificates=[]
+            )
+        lineages = {item.name: self.config.lineage(item.name) for item in declared}
+        for decision in self.decisions(declared, lineages):
+            self.apply(decision, lineages[decision.name])
+        names = set(lineages)
+        if self.params["purge"]:
+            self.purge(names)
+        self.record_owned(names)
+        return self.outcome
+
+    def decisions(self, declared: list[Declared], lineages: dict[str, Lineage | None]) -> list[Decision]:
+        """Return what to do, after checking the names that matter.
+
+        New names are checked first: one that stays bad must not cause an order at every run. The known names of a
+        certificate are checked only when it is ordered.
+        """
+        now = datetime.now(timezone.utc)  # noqa: UP017 (Python 3.9 on hosts)
+        new = {name for item in declared for name in set(item.domains) - covered_names(lineages[item.name])}
+        bad = self.unreachable(new)
+        first = {item.name: decide(item, lineages[item.name], bad, self.issuance, now) for item in declared}
+        pending = [item for item in declared if first[item.name].why]
+        also_bad = self.unreachable({name for item in pending for name in item.domains} - new)
+        for item in pending:
+            first[item.name] = decide(item, lineages[item.name], {**bad, **also_bad}, self.issuance, now)
+        return list(first.values())
+
+    def unreachable(self, names: Collection[str]) -> dict[str, str]:
+        """Return the names that do not lead to this host, with the reason."""
+        if not names or not self.params["check_names"]:
+            return {}
+        if self.module.check_mode and not os.path.isdir(self.params["webroot"]):
+            return {}
+        return self.check.unreachable(sorted(names))
+
+    def apply(self, decision: Decision, lineage: Lineage | None) -> None:
+        """Carry out the decision for one certificate."""
+        name = decision.name
+        entry: dict[str, Any] = {"name": name, "state": "unchanged", "why": decision.why, "left_out": decision.left_out}
+        before = lineage.shown() if lineage else None
+        if decision.why:
+            error = self.order(decision)
+            entry.update({"state": "failed", "error": error} if error else {"state": "issued"})
+            self.outcome.changed |= error is None
+            lineage = self.config.lineage(name)
+        elif lineage is None:
+            entry["state"] = "missing"
+        if lineage is not None and self.set_window(name, lineage):
+            self.outcome.changed = True
+        self.outcome.before[name] = before
+        self.outcome.after[name] = self._planned(decision) if entry["state"] == "issued" else before
+        self.outcome.add(lineage, **entry)
+
+    def _planned(self, decision: Decision) -> dict[str, Any]:
+        return {
+            "domains": sorted(decision.domains),
+            "server": self.issuance.server,
+            "key_type": self.issuance.key_type,
+        }
+
+    def order(self, decision: Decision) -> str | None:
+        """Issue a certificate, but not in check mode. Return ``None``, or what went wrong."""
+        if self.module.check_mode or self.certbot is None:
+            return None
+        name = decision.name
+        problem = self.certbot.order(name, list(decision.domains))
+        if problem is None:
+            return None
+        kept = (
+            "The existing certificate is unchanged." if self.config.lineage(name) else "There is still no certificate."
+        )
+        return (
+            f"certbot could not issue '{name}' for {', '.join(decision.domains)} from {self.issuance.server}. {kept} "
+            f"certbot ended with {problem}"
+        )
+
+    def set_window(self, name: str, lineage: Lineage) -> bool:
+        """Write the renewal window. Return whether the renewal file differed."""
+        text, certificate = self.config.renewal(name), lineage.certificate
+        if not text or self.certbot is None or isinstance(certificate, UnreadableCertificate) or not certificate.usable:
+            return False
+        needed = with_window_line(text, window_line(certificate.lifetime, self.certbot.version()))
+        if needed == text:
+            return False
+        if not self.module.check_mode:
+            self.config.write_renewal(name, needed)
+        return True
+
+    def purge(self, declared: Collection[str]) -> None:
+        """Delete the certificates that are managed and no longer declared."""
+        surplus = {name: self.config.lineage(name) for name in sorted(self.config.owned() - set(declared))}
+        nginx = self.module.get_bin_path("nginx") if any(surplus.values()) else None
+        used = self.module.run_command([nginx, "-T", "-q"])[1] if nginx else ""
+        for name, lineage in surplus.items():
+            if lineage is None:
+                continue
+            error = self.delete(name, used)
+            entry = {"name": name, "state": "deleted", "why": ["it is no longer declared"], "left_out": {}}
+            if error:
+                entry.update(state="failed", error=error)
+            else:
+                self.outcome.changed = True
+                self.outcome.before[name], self.outcome.after[name] = lineage.shown(), None
+            self.outcome.add(lineage, **entry)
+
+    def delete(self, name: str, used: str) -> str | None:
+        """Delete a certificate, but not in check mode. Return ``None``, or what keeps it.
+
+        :param used: the configuration of nginx.
+        """
+        if f"{self.config.live(name)}/" in used:
+            return f"Certificate '{name}' was not deleted: nginx still uses it. Remove it from the configuration of nginx first."
+        if self.module.check_mode or self.certbot is None:
+            return None
+        problem = self.certbot.delete(name)
+        return f"certbot could not delete '{name}'. It ended with {problem}" if problem else None
+
+    def record_owned(self, declared: Collection[str]) -> None:
+        """Write down which certificates are managed."""
+        owned = self.config.owned()
+        here = {name for name in owned | set(declared) if self.config.lineage(name) is not None}
+        if self.module.check_mode:
+            here |= self.outcome.names("issued")
+        here -= self.outcome.names("deleted")
+        if here == owned:
+            return
+        self.outcome.changed = True
+        if not self.module.check_mode:
+            self.config.write_owned(here)
