@@ -8,13 +8,13 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: nginx_info
-short_description: Read what nginx on a host can do, and which certificates and ports are there
+short_description: Read the features of nginx, certificates and open ports of a host
 version_added: 0.1.0
 description:
-  - Reads the version of nginx, the OpenSSL it runs with, and which gated features follow from them.
-  - Reads any number of certificates and looks at any number of local ports in one call, so that its cost hardly grows
-    with the number of sites.
-  - Nothing fails when nginx is not installed yet. RV(installed) is then false and all features are off.
+  - Reads the version of nginx, the OpenSSL that it runs with, and which features follow from both.
+  - Reads any number of certificates and checks any number of local ports in one call, so that its cost hardly grows with
+    the number of sites.
+  - Does not fail when nginx is not installed. RV(installed) is then false, and so are all features.
 author:
   - oCore collection contributors (@ocore)
 requirements:
@@ -33,13 +33,13 @@ options:
     default: []
   ports:
     description:
-      - Ports on V(127.0.0.1) to look at.
+      - Ports on V(127.0.0.1) to check.
     type: list
     elements: int
     default: []
   own_file:
     description:
-      - The file the caller renders. Directives in it don't count as set elsewhere.
+      - The file that the caller renders. Its directives do not count for RV(names_hash_set).
     type: path
     default: /etc/nginx/conf.d/ocore.conf
 attributes:
@@ -47,23 +47,23 @@ attributes:
     description: Can run in check mode without changing anything.
     support: full
   diff_mode:
-    description: There is nothing to show a difference of.
+    description: Changes nothing, so there is no difference to show.
     support: none
   idempotent:
-    description: Gives the same result again as long as the host is the same.
+    description: Returns the same result as long as the host does not change.
     support: full
 """
 
 EXAMPLES = r"""
-- name: See what this nginx can do
+- name: Read the features of nginx
   ocore.cloud.nginx_info:
   register: nginx
 
-- name: Say which HTTP/2 syntax it takes
+- name: Show which HTTP/2 syntax it supports
   ansible.builtin.debug:
     msg: "{{ 'http2 on' if nginx.features.http2_directive else 'listen ... http2' }}"
 
-- name: Read two certificates and see whether their instances listen
+- name: Read two certificates and check whether their instances listen
   ocore.cloud.nginx_info:
     certificates: [shop, crm]
     ports: [20000, 20010]
@@ -71,7 +71,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 installed:
-  description: Whether there is an nginx.
+  description: Whether nginx is installed.
   returned: always
   type: bool
 version:
@@ -86,14 +86,13 @@ openssl:
   sample: 3.5.4
 features:
   description:
-    - Whether this nginx has C(proxy_cookie_flags), C(ssl_reject_handshake), C(safe_session_tickets),
-      C(http2_directive),
-      C(keepalive_min_timeout), and the curve X25519MLKEM768 (C(hybrid_curve)).
+    - Whether this nginx supports C(proxy_cookie_flags), C(ssl_reject_handshake), C(safe_session_tickets),
+      C(http2_directive), C(keepalive_min_timeout), and the curve X25519MLKEM768 (C(hybrid_curve)).
   returned: always
   type: dict
   sample: {http2_directive: true, hybrid_curve: true}
 ipv6:
-  description: Whether a socket can be bound to an IPv6 address here.
+  description: Whether a socket can be bound to an IPv6 address on this host.
   returned: always
   type: bool
 names_hash_set:
@@ -101,7 +100,7 @@ names_hash_set:
   returned: always
   type: bool
 certificates:
-  description: Certificates that are there, by name.
+  description: The certificates that exist, by name.
   returned: always
   type: dict
   contains:
@@ -110,7 +109,7 @@ certificates:
       type: bool
       returned: always
     problem:
-      description: Why it can't be used.
+      description: Why it cannot be used.
       type: str
       returned: always
     names:
@@ -139,7 +138,8 @@ listening:
 """
 
 import os
-import socket
+import ssl
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible_collections.ocore.cloud.plugins.module_utils._host.certificate import (
@@ -147,26 +147,24 @@ from ansible_collections.ocore.cloud.plugins.module_utils._host.certificate impo
     read_certificate,
     trust_context,
 )
-from ansible_collections.ocore.cloud.plugins.module_utils._host.nginx import directive_elsewhere, features, parse_build
+from ansible_collections.ocore.cloud.plugins.module_utils._host.nginx import (
+    accepts,
+    directive_elsewhere,
+    features,
+    has_ipv6,
+    parse_build,
+)
 
 
-def has_ipv6() -> bool:
-    """Whether a socket can be bound to an IPv6 address."""
-    try:
-        with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as probe:
-            probe.bind(("::", 0))
-    except OSError:
-        return False
-    return True
-
-
-def accepts(port: int) -> bool:
-    """Whether something accepts a connection on this local port."""
-    try:
-        with socket.create_connection(("127.0.0.1", port), timeout=1):
-            return True
-    except OSError:
-        return False
+def certificate_records(directory: str, names: list[str], trust: ssl.SSLContext) -> dict[str, dict[str, Any]]:
+    """Return the records of the certificates that exist, by name."""
+    found = {
+        name: read_certificate(
+            os.path.join(directory, name, "fullchain.pem"), os.path.join(directory, name, "privkey.pem"), trust
+        )
+        for name in names
+    }
+    return {name: certificate.record() for name, certificate in found.items() if certificate}
 
 
 def main() -> None:
@@ -179,26 +177,21 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
+    params = module.params
     nginx = module.get_bin_path("nginx")
-    build = {"version": None, "openssl": None}
+    build: dict[str, Any] = {"version": None, "openssl": None}
     names_hash_set = False
     if nginx:
         _rc, out, err = module.run_command([nginx, "-V"])
         build = parse_build(out + err)
         _rc, out, _err = module.run_command([nginx, "-T", "-q"])
-        names_hash_set = directive_elsewhere(out, "server_names_hash_bucket_size", module.params["own_file"])
-    found = {}
-    trust = trust_context()
-    for name in module.params["certificates"]:
-        directory = os.path.join(module.params["certificates_dir"], name)
-        try:
-            certificate = read_certificate(
-                os.path.join(directory, "fullchain.pem"), os.path.join(directory, "privkey.pem"), trust
-            )
-        except CryptographyMissingError:
-            module.fail_json(msg=missing_required_lib("cryptography", reason=f"to read the certificate in {directory}"))
-        if certificate:
-            found[name] = certificate.record()
+        names_hash_set = directive_elsewhere(out, "server_names_hash_bucket_size", params["own_file"])
+    found: dict[str, Any] = {}
+    try:
+        found = certificate_records(params["certificates_dir"], params["certificates"], trust_context())
+    except CryptographyMissingError:
+        reason = f"to read the certificates in {params['certificates_dir']}"
+        module.fail_json(msg=missing_required_lib("cryptography", reason=reason))
     module.exit_json(
         changed=False,
         installed=bool(nginx),
@@ -208,7 +201,7 @@ def main() -> None:
         ipv6=has_ipv6(),
         names_hash_set=names_hash_set,
         certificates=found,
-        listening=[port for port in module.params["ports"] if accepts(port)],
+        listening=[port for port in params["ports"] if accepts(port)],
     )
 
 

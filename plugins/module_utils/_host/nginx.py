@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: oCore collection contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What nginx on a host is and can do, and how its files fit together. Runs on the target, standard library only."""
+"""nginx on the host: its version and features, its processes, and how its configuration files fit together."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import fnmatch
 import glob
 import os
 import re
+import socket
 from typing import Any
 
 _INCLUDE = re.compile(r"^([ \t]*)include\s+([^;#]+?)\s*;", re.MULTILINE)
@@ -25,12 +26,12 @@ HYBRID_CURVE_OPENSSL = (3, 5)
 
 
 def version_tuple(text: str | None) -> tuple[int, ...]:
-    """'1.26.3' → (1, 26, 3); () for None."""
+    """Return '1.26.3' as (1, 26, 3), and () for ``None``."""
     return tuple(int(part) for part in re.findall(r"\d+", text or "")[:3])
 
 
 def parse_build(text: str) -> dict[str, Any]:
-    """From the output of ``nginx -V``: version, openssl (the one it runs with; None without TLS), arguments (dict)."""
+    """Return version, openssl (that it runs with; ``None`` without TLS) and arguments from the output of ``nginx -V``."""
     version = re.search(r"nginx version: \S*?/(\d+(?:\.\d+)+)", text)
     # "built with OpenSSL 3.0.9 ... (running with OpenSSL 3.0.11 ...)": the running one counts.
     openssl = re.search(r"running with OpenSSL (\d+(?:\.\d+)+)", text) or re.search(
@@ -44,7 +45,7 @@ def parse_build(text: str) -> dict[str, Any]:
 
 
 def features(version: str | None, openssl: str | None) -> dict[str, bool]:
-    """Which gated features this nginx has. All are false when nginx isn't installed."""
+    """Return which features this nginx has. All are false when nginx is not installed."""
     found = version_tuple(version)
     result = {name: found >= first for name, first in NGINX_FEATURES.items()}
     result["hybrid_curve"] = bool(found) and version_tuple(openssl) >= HYBRID_CURVE_OPENSSL
@@ -52,7 +53,7 @@ def features(version: str | None, openssl: str | None) -> dict[str, bool]:
 
 
 def directive_elsewhere(dump: str, directive: str, own_file: str) -> bool:
-    """Whether ``nginx -T`` output has the directive in another file than ours."""
+    """Return whether the output of ``nginx -T`` has the directive in another file than ours."""
     own = False
     for line in dump.splitlines():
         if line.startswith("# configuration file "):
@@ -63,10 +64,11 @@ def directive_elsewhere(dump: str, directive: str, own_file: str) -> bool:
 
 
 def candidate_main(main_text: str, conf_dir: str, dest: str, candidate: str, without: list[str]) -> str | None:
-    """The main configuration with ``candidate`` in the place of ``dest`` and the files of ``without`` left out.
+    """Return the main configuration with ``candidate`` in the place of ``dest`` and without the files of ``without``.
 
-    Every include whose pattern concerns one of them is written out file by file; the rest stays as it is. None when no
-    include of the main file takes in ``dest``.
+    Every include whose pattern matches one of them is written out file by file; the rest stays as it is.
+
+    :returns: ``None`` when no include of the main file covers ``dest``.
     """
     reached = False
 
@@ -89,13 +91,13 @@ def candidate_main(main_text: str, conf_dir: str, dest: str, candidate: str, wit
 
 
 def pid_file(main_text: str, arguments: dict[str, str]) -> str:
-    """Where the master process writes its process id."""
+    """Return where the master process writes its process id."""
     match = re.search(r"^\s*pid\s+([^;\s]+)\s*;", main_text, re.MULTILINE)
     return match.group(1) if match else arguments.get("pid-path", "/run/nginx.pid")
 
 
 def workers(master: int, proc: str = "/proc") -> set[int]:
-    """Process ids of the children of ``master``, but for those that only finish what they have begun."""
+    """Return the process ids of the workers of ``master``, without those that only finish their open requests."""
     found = set()
     for entry in os.listdir(proc):
         if not entry.isdigit():
@@ -105,16 +107,16 @@ def workers(master: int, proc: str = "/proc") -> set[int]:
                 # The command name is in parentheses and may hold blanks: the parent id is the second field behind it.
                 fields = handle.read().rpartition(")")[2].split()
             with open(os.path.join(proc, entry, "cmdline"), "rb") as handle:
-                leaving = b"shutting down" in handle.read()
+                finishing = b"shutting down" in handle.read()
         except OSError:
             continue
-        if len(fields) > 1 and fields[1] == str(master) and not leaving:
+        if len(fields) > 1 and fields[1] == str(master) and not finishing:
             found.add(int(entry))
     return found
 
 
 def running_master(path: str) -> int | None:
-    """The process id in the pid file, when that process is an nginx."""
+    """Return the process id in the pid file if that process is an nginx, else ``None``."""
     try:
         with open(path, encoding="ascii") as handle:
             pid = int(handle.read().strip())
@@ -122,3 +124,22 @@ def running_master(path: str) -> int | None:
             return pid if handle.read().strip() == "nginx" else None
     except (OSError, ValueError):
         return None
+
+
+def has_ipv6() -> bool:
+    """Return whether a socket can be bound to an IPv6 address."""
+    try:
+        with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as probe:
+            probe.bind(("::", 0))
+    except OSError:
+        return False
+    return True
+
+
+def accepts(port: int) -> bool:
+    """Return whether something accepts a connection on this local port."""
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=1):
+            return True
+    except OSError:
+        return False

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: oCore collection contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A configuration file goes in force or everything stays as it was: with a real nginx on ports of its own."""
+"""A configuration file is put in force or everything stays as it was, with a real nginx on free ports."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def nginx(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytes
     found.stop()
 
 
-def test_a_new_file_is_served_at_once_and_a_second_run_does_nothing(nginx: Nginx) -> None:
+def test_idempotent_second_run_leaves_the_served_file(nginx: Nginx) -> None:
     nginx.start()
     result = nginx.run(nginx.server("one"))
     assert (result["changed"], result["actions"], result["tested"]) == (True, ["write", "reload"], True)
@@ -108,7 +108,7 @@ def test_a_new_file_is_served_at_once_and_a_second_run_does_nothing(nginx: Nginx
     assert nginx.answer() == "two"
 
 
-def test_a_refused_candidate_changes_nothing(nginx: Nginx) -> None:
+def test_candidate_that_nginx_refuses_changes_nothing(nginx: Nginx) -> None:
     nginx.start()
     nginx.run(nginx.server("one"))
     before = nginx.files()
@@ -131,7 +131,7 @@ def test_check_mode_changes_nothing(nginx: Nginx) -> None:
     assert nginx.files() == before
 
 
-def test_a_reload_that_nginx_does_not_follow_puts_the_old_files_back(nginx: Nginx) -> None:
+def test_reload_that_nginx_ignores_restores_the_old_files(nginx: Nginx) -> None:
     nginx.start()
     nginx.run(nginx.server("one"))
     default = nginx.etc / "sites-enabled" / "default"
@@ -143,11 +143,11 @@ def test_a_reload_that_nginx_does_not_follow_puts_the_old_files_back(nginx: Ngin
         taken = squatter.getsockname()[1]
         result = nginx.run(nginx.server("two", f"listen 127.0.0.1:{taken};"), disable=[str(default)])
     assert result["failed"] is True
-    assert "The old file is back" in result["msg"]
+    assert "The old files were restored" in result["msg"]
     assert (nginx.files(), nginx.answer()) == (before, "one")
 
 
-def test_a_reload_command_that_fails_puts_the_old_state_back(nginx: Nginx) -> None:
+def test_reload_command_that_fails_restores_the_old_files(nginx: Nginx) -> None:
     nginx.start()
     before = nginx.files()
     result = nginx.run(nginx.server("one"), reload_command=["false"])
@@ -155,7 +155,7 @@ def test_a_reload_command_that_fails_puts_the_old_state_back(nginx: Nginx) -> No
     assert nginx.files() == before
 
 
-def test_the_default_site_is_moved_away_and_can_be_moved_back(nginx: Nginx) -> None:
+def test_disabled_default_site_can_be_moved_back(nginx: Nginx) -> None:
     default = nginx.etc / "sites-enabled" / "default"
     default.write_text(nginx.server("default").replace("listen", "listen").replace(";", " default_server;", 1))
     nginx.start()
@@ -168,7 +168,9 @@ def test_the_default_site_is_moved_away_and_can_be_moved_back(nginx: Nginx) -> N
     assert nginx.run(wanted, disable=[str(default)])["changed"] is False
 
 
-def test_a_file_that_cannot_be_written_leaves_the_default_site(nginx: Nginx, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_disabled_default_site_returns_when_the_file_cannot_be_written(
+    nginx: Nginx, monkeypatch: pytest.MonkeyPatch
+) -> None:
     default = nginx.etc / "sites-enabled" / "default"
     default.write_text("# default\n")
 
@@ -182,16 +184,16 @@ def test_a_file_that_cannot_be_written_leaves_the_default_site(nginx: Nginx, mon
     assert nginx.files() == before
 
 
-def test_a_stopped_nginx_gets_the_file_and_no_reload(nginx: Nginx) -> None:
+def test_reload_is_skipped_for_a_stopped_nginx(nginx: Nginx) -> None:
     result = nginx.run(nginx.server("one"))
     assert (result["actions"], result["tested"]) == (["write"], True)
 
 
-def test_a_main_file_without_the_include_is_told(nginx: Nginx) -> None:
+def test_candidate_without_an_include_is_refused(nginx: Nginx) -> None:
     nginx.main.write_text("events {}\n")
     assert f"Add 'include {nginx.dest.parent}/*.conf;'" in nginx.run("")["msg"]
     nginx.main.unlink()
-    assert "doesn't exist" in nginx.run("x")["msg"]
+    assert "does not exist" in nginx.run("x")["msg"]
 
 
 def certificate(path: Path, name: str) -> Path:
@@ -209,7 +211,7 @@ def tls_server(nginx: Nginx, path: Path) -> str:
     )
 
 
-def test_a_renewed_certificate_on_disk_is_served_after_one_reload(nginx: Nginx, tmp_path: Path) -> None:
+def test_certificate_renewed_on_disk_is_served_after_one_reload(nginx: Nginx, tmp_path: Path) -> None:
     pem = certificate(tmp_path, "a.example.com")
     content = tls_server(nginx, tmp_path)
     nginx.start()
@@ -221,7 +223,7 @@ def test_a_renewed_certificate_on_disk_is_served_after_one_reload(nginx: Nginx, 
     assert nginx.run(content, certificates=wanted)["changed"] is False
 
 
-def test_a_certificate_that_is_never_served_is_told(nginx: Nginx, tmp_path: Path) -> None:
+def test_certificate_that_is_never_served_is_an_error(nginx: Nginx, tmp_path: Path) -> None:
     certificate(tmp_path, "a.example.com")
     other = tmp_path / "other"
     other.mkdir()
@@ -229,7 +231,7 @@ def test_a_certificate_that_is_never_served_is_told(nginx: Nginx, tmp_path: Path
     nginx.start()
     wanted = [{"server_name": "a.example.com", "path": str(pem)}]
     result = nginx.run(tls_server(nginx, tmp_path), certificates=wanted, reload_timeout=1)
-    assert "still doesn't serve the certificate on disk for a.example.com" in result["msg"]
+    assert "still does not serve the certificate on disk for a.example.com" in result["msg"]
 
 
 def info(capsys: pytest.CaptureFixture[str], **options: Any) -> dict[str, Any]:
@@ -276,7 +278,7 @@ def test_info_on_a_host_without_nginx(capsys: pytest.CaptureFixture[str], monkey
     assert (result["installed"], result["version"], any(result["features"].values())) == (False, None, False)
 
 
-def test_a_certificate_of_a_trusted_ca_is_trusted(
+def test_certificate_of_a_trusted_ca_is_trusted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "shop").mkdir()

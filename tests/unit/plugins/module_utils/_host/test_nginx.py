@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: oCore collection contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Gates by version, and the candidate in the place of the live file."""
+"""Features by version, and the candidate in the place of the live file."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_build_without_a_running_version() -> None:
     assert parse_build("nginx version: nginx/1.30.6\nbuilt with OpenSSL 3.5.4 1 Sep 2025\n")["openssl"] == "3.5.4"
 
 
-def test_unreadable_build() -> None:
+def test_build_that_cannot_be_read() -> None:
     assert parse_build("segmentation fault")["version"] is None
 
 
@@ -63,11 +63,11 @@ def test_features_by_version(version: str | None, openssl: str | None, on: set[s
     assert {name for name, value in features(version, openssl).items() if value} == on
 
 
-def test_everything_is_on_in_a_new_nginx() -> None:
+def test_features_of_a_new_nginx_are_all_there() -> None:
     assert all(features("1.30.6", "3.6.0").values())
 
 
-def test_a_directive_counts_only_in_other_files() -> None:
+def test_directive_counts_only_in_other_files() -> None:
     dump = "# configuration file /nginx.conf:\nhttp {\n  # big_one 1;\n}\n# configuration file /own.conf:\nbig_one 2;\n"
     assert not directive_elsewhere(dump, "big_one", "/own.conf")
     assert directive_elsewhere(dump, "big_one", "/other.conf")
@@ -82,7 +82,7 @@ def etc(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_the_candidate_takes_the_place_of_the_live_file(etc: Path) -> None:
+def test_candidate_takes_the_place_of_the_live_file(etc: Path) -> None:
     main = f"http {{\n    include conf.d/*.conf;\n    include {etc}/sites-enabled/*;\n    include mime.types;\n}}\n"
     text = candidate_main(main, str(etc), f"{etc}/conf.d/ocore.conf", "/tmp/new", [f"{etc}/sites-enabled/default"])  # noqa: S108
     assert text == (
@@ -91,7 +91,7 @@ def test_the_candidate_takes_the_place_of_the_live_file(etc: Path) -> None:
     )
 
 
-def test_the_candidate_is_tested_before_there_is_a_live_file(etc: Path) -> None:
+def test_candidate_is_tested_before_there_is_a_live_file(etc: Path) -> None:
     (etc / "conf.d" / "ocore.conf").unlink()
     text = candidate_main("include conf.d/*.conf;", str(etc), f"{etc}/conf.d/ocore.conf", "/new", [])
     assert text is not None
@@ -99,7 +99,7 @@ def test_the_candidate_is_tested_before_there_is_a_live_file(etc: Path) -> None:
 
 
 @pytest.mark.parametrize("main", ["", "# include conf.d/*.conf;", "include other.d/*.conf;"])
-def test_no_include_takes_the_file_in(etc: Path, main: str) -> None:
+def test_candidate_that_no_include_covers(etc: Path, main: str) -> None:
     assert candidate_main(main, str(etc), f"{etc}/conf.d/ocore.conf", "/new", []) is None
 
 
@@ -118,12 +118,12 @@ def test_workers_are_the_children_of_the_master() -> None:
 
 
 @pytest.mark.parametrize("content", ["", "x", "999999999"])
-def test_no_master_behind_a_stale_pid_file(tmp_path: Path, content: str) -> None:
+def test_master_is_not_found_by_a_stale_pid_file(tmp_path: Path, content: str) -> None:
     (tmp_path / "pid").write_text(content)
     assert running_master(str(tmp_path / "pid")) is None
     assert running_master(str(tmp_path / "none")) is None
 
 
-def test_another_program_is_not_a_master(tmp_path: Path) -> None:
+def test_master_is_not_another_program(tmp_path: Path) -> None:
     (tmp_path / "pid").write_text(str(os.getpid()))
     assert running_master(str(tmp_path / "pid")) is None
