@@ -5,30 +5,56 @@
 
 PYTHON ?= python3
 VENV := .venv
-SESSIONS ?=
+NOX := $(VENV)/bin/nox
+RUN := $(VENV)/bin/python tests/tools/run.py
+# Sessions at once.
 JOBS ?= 2
-BENCH ?=
+# For the program that a target runs.
+ARGS ?=
+TARGET ?=
+# Those that take longest begin first.
+SESSIONS ?= integration unit lint platform sanity ansible_units build docs examples report contract soak render
+CORES ?= 2.19 2.20 2.22
+MATRIX ?= $(foreach core,$(CORES),integration-$(core) unit-$(core) sanity-$(core)) sanity-devel
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-roles docs bench clean
+.PHONY: help demo unit integration lint docs sanity soak bench test test-matrix test-roles clean
 
 help: ## Show what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
-demo: $(VENV)/demo ## Try everything against the emulator, without an oCore account
-	@$(VENV)/bin/python tests/tools/demo.py
+demo: $(VENV)/demo ## Try everything against the emulator, without an oCore account (ARGS=--keep: leave it running)
+	@$(VENV)/bin/python tests/tools/demo.py $(ARGS)
 
-test: $(VENV)/nox ## Run all tests that need no Docker engine
-	@$(VENV)/bin/python tests/tools/run.py --jobs $(JOBS) '$(SESSIONS)'
+unit: $(NOX) ## Run unit tests (ARGS="-k retry": some; without ARGS all, and their coverage)
+	@$(NOX) -s unit -- $(ARGS)
 
-test-roles: $(VENV)/nox ## Run the roles on real hosts and build the execution environment (needs a Docker engine)
-	@$(VENV)/bin/python tests/tools/run.py roles execution_environment
+integration: $(NOX) ## Run integration targets (TARGET=ocore_fleet: one)
+	@$(NOX) -s integration -- $(TARGET) $(ARGS)
 
-docs: $(VENV)/nox ## Build the documentation site into .build/site/html
-	@$(VENV)/bin/python tests/tools/run.py docs
+lint: $(NOX) ## Check style, types, imports, dead code and licences
+	@$(NOX) -s lint
 
-bench: $(VENV)/nox ## Measure it beside others: table, JSON and picture in .build/bench (BENCH=--quick: small numbers)
-	@$(VENV)/bin/nox --session bench -- $(BENCH)
+docs: $(NOX) ## Check the documentation and build the site into .build/site/html
+	@$(NOX) -s docs
+
+sanity: $(NOX) ## Run the sanity tests of ansible-test (ARGS="--test pep8": one)
+	@$(NOX) -s sanity -- $(ARGS)
+
+soak: $(NOX) ## Try thousands of faults against every operation (ARGS: see python tests/soak --help)
+	@$(NOX) -s soak -- $(or $(ARGS),--cases 6000)
+
+bench: $(NOX) ## Measure it beside others: table, JSON and picture in .build/bench (ARGS=--quick: small numbers)
+	@$(NOX) -s bench -- $(ARGS)
+
+test: $(NOX) ## Run everything that needs no Docker engine, on the newest ansible-core (SESSIONS="lint docs": some)
+	@$(RUN) --jobs $(JOBS) $(SESSIONS)
+
+test-matrix: $(NOX) ## Run units, integration and sanity on the other ansible-cores (CORES=2.19: one)
+	@$(RUN) --jobs $(JOBS) $(MATRIX)
+
+test-roles: $(NOX) ## Run the roles on real hosts and build the execution environment (needs a Docker engine)
+	@$(RUN) --jobs 1 roles execution_environment
 
 clean: ## Remove everything that was made here
 	rm -rf .build .nox $(VENV) tests/output
@@ -42,7 +68,7 @@ $(VENV)/demo: tests/tools/demo-requirements.txt extensions/emulator/requirements
 	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r tests/tools/demo-requirements.txt -r extensions/emulator/requirements.txt
 	@touch $@
 
-$(VENV)/nox: tests/tools/nox-requirements.txt | $(VENV)/bin/python
+$(NOX): tests/tools/nox-requirements.txt | $(VENV)/bin/python
 	@echo "Installing nox into $(VENV) ..."
 	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r tests/tools/nox-requirements.txt
 	@touch $@

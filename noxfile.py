@@ -1,77 +1,67 @@
 # SPDX-FileCopyrightText: oCore collection contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What ``make test`` and ``make test-roles`` run, each session in an environment of its own.
+"""The sessions behind ``make``: each tests one thing in an environment of its own.
 
-``nox --list`` shows the sessions; ``nox -s lint`` runs one; everything after ``--`` goes to the tool that it runs.
+``nox --list`` shows them; ``nox -s unit`` runs one; what follows ``--`` goes to the tool that it runs. An environment is
+installed once and used again until a requirement changes; ``make clean`` removes all.
 """
 
 from __future__ import annotations
 
+import ast
+import hashlib
+import itertools
 import os
 import re
 import shutil
 import subprocess
 import sys
 import tarfile
+from dataclasses import dataclass
 from pathlib import Path
 
 import nox
 
 ROOT = Path(__file__).parent
 sys.path.insert(0, str(ROOT / "tests/tools"))
-from checkout import collections_dir  # noqa: E402
+from checkout import BUILD, collections_dir, copy_tree  # noqa: E402
 
-BUILD = ROOT / ".build"
 
-#: The interpreters and the ansible-core that each is tested with: the oldest supported, and one for every release since.
-MATRIX = [
-    nox.param("3.11", "2.19", id="core-2.19"),
-    nox.param("3.12", "2.20", id="core-2.20"),
-    nox.param("3.13", "2.21", id="core-2.21"),
-    nox.param("3.13", "2.22", id="core-2.22"),
-]
+@dataclass(frozen=True)
+class Core:
+    """A series of ansible-core, and the interpreter that it is tested with."""
+
+    series: str
+    python: str
+    requirement: str
+    final: bool = True
+
+
+CORES = (
+    Core("2.19", "3.11", "ansible-core==2.19.*"),
+    Core("2.20", "3.12", "ansible-core==2.20.*"),
+    Core("2.21", "3.13", "ansible-core==2.21.*"),
+    Core("2.22", "3.13", "ansible-core>=2.22.0rc1,<2.23.0.dev0", final=False),
+)
+#: Sanity is tested with it too, once an index has a pre-release of it.
+DEVEL = Core("devel", "3.13", "ansible-core>=2.23.0.dev0", final=False)
+#: The one whose integration targets run as modules too, which takes long. ``test_parity.py`` compares some tasks on each.
+BOTH_DOORS = "2.20"
+
+RUNTIME = ("-r", "meta/ee-requirements.txt")
+EMULATOR = ("-r", "extensions/emulator/requirements.txt")
+
 #: What the archive holds: what runs, what documents it, and what the platforms around Ansible read.
 ARCHIVED = (
     *("CHANGELOG.md", "CODE_OF_CONDUCT.md", "CONTRIBUTING.md", "LICENSE", "README.md", "REUSE.toml", "SECURITY.md"),
     *("FILES.json", "MANIFEST.json", "LICENSES/", "changelogs/", "docs/"),
-    *(
-        "extensions/audit/",
-        "extensions/awx/credential_type/",
-        "extensions/awx/surveys/",
-        "extensions/eda/",
-        "extensions/emulator/",
-    ),
-    *("extensions/execution_environment/", "meta/", "playbooks/", "plugins/", "roles/"),
+    *("extensions/audit/", "extensions/awx/credential_type/", "extensions/awx/surveys/", "extensions/eda/"),
+    *("extensions/emulator/", "extensions/execution_environment/"),
+    *("meta/", "playbooks/", "plugins/", "roles/"),
 )
-PRE_RELEASES = {"2.22": "2.22.0rc1"}
-RUNTIME = ["-r", "meta/ee-requirements.txt"]
-
 #: What servers run with a Python of their own, 3.9 on Rocky 9; all else runs where the playbook does.
-HOST_SIDE = [
-    "plugins/modules/certbot_certificates.py",
-    "plugins/modules/docker_daemon_config.py",
-    "plugins/modules/nginx_config.py",
-    "plugins/modules/nginx_info.py",
-    "plugins/module_utils/_host",
-]
-
-nox.options.sessions = [
-    "lint",
-    "docs_lint",
-    "docs",
-    "sanity",
-    "contract",
-    "render",
-    "examples",
-    "tests",
-    "report",
-    "platform",
-    "build",
-]
-nox.options.default_venv_backend = "venv"
-nox.options.reuse_existing_virtualenvs = True
-nox.options.error_on_missing_interpreters = False
+HOST_MODULES = ("nginx_*", "certbot_*", "docker_*")
 
 
 def _find_interpreters() -> None:
@@ -81,198 +71,245 @@ def _find_interpreters() -> None:
     os.environ["PATH"] = os.pathsep.join([*reversed(bins), os.environ["PATH"]])
 
 
+def _newest() -> Core:
+    """Return the newest release of ansible-core for which this machine has the interpreter."""
+    final = [core for core in CORES if core.final]
+    return next((core for core in reversed(final) if shutil.which(f"python{core.python}")), final[-1])
+
+
 _find_interpreters()
+NEWEST = _newest()
+OTHERS = [core for core in CORES if core is not NEWEST]
+
+nox.options.sessions = ["lint", "unit", "integration"]
+nox.options.default_venv_backend = "uv|venv"
+nox.options.reuse_venv = "yes"
+nox.options.error_on_missing_interpreters = False
+# Interpreters are those of the machine: a missing one is a session that is skipped, and named.
+os.environ.setdefault("UV_PYTHON_DOWNLOADS", "never")
 
 
-def _core(core: str) -> list[str]:
-    """Give the requirement for the newest release of an ansible-core series."""
-    if core in PRE_RELEASES:
-        return ["--pre", f"ansible-core>={PRE_RELEASES[core]},<{core}.999"]
-    return [f"ansible-core=={core}.*"]
-
-
-def _tracked() -> list[str]:
-    """Give the files of the checkout that git tracks or would track."""
-    listed = subprocess.check_output(
-        ["git", "-C", str(ROOT), "ls-files", "-z", "--cached", "--others", "--exclude-standard"], text=True
+def _settings_of_pip() -> dict[str, str]:
+    """Return pip's settings for a package index as the variables that uv reads, which knows no configuration of pip."""
+    listed = subprocess.run(
+        [sys.executable, "-m", "pip", "config", "list"], capture_output=True, text=True, check=False
     )
-    return [name for name in listed.split("\0") if name and (ROOT / name).is_file()]
+    found = re.findall(r"^(?:global|install|:env:)\.([a-z-]+)=(.*)$", listed.stdout, re.MULTILINE)
+    settings = {name: " ".join(str(ast.literal_eval(value)).split()) for name, value in sorted(found, reverse=True)}
+    known = {
+        "index-url": "UV_DEFAULT_INDEX",
+        "extra-index-url": "UV_INDEX",
+        "find-links": "UV_FIND_LINKS",
+        "cert": "SSL_CERT_FILE",
+        "constraint": "UV_CONSTRAINT",
+        "trusted-host": "UV_INSECURE_HOST",
+    }
+    given = {uv: settings[pip] for pip, uv in known.items() if settings.get(pip) and not os.environ.get(uv)}
+    # As pip does it: the best version of all indexes, not the first index that knows the name.
+    return {**given, "UV_INDEX_STRATEGY": "unsafe-best-match"}
 
 
-def _tree(name: str) -> Path:
-    """Copy the checkout to where ansible-test and the importers want it; give the collection's directory."""
-    target = BUILD / name / "ansible_collections" / "ocore" / "cloud"
-    shutil.rmtree(target, ignore_errors=True)
-    for path in _tracked():
-        (target / path).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(ROOT / path, target / path)
-    # A repository of its own: inside the ignored .build the tools would find no file, and say that all is well.
-    for command in (["init", "--quiet"], ["add", "--all"]):
-        subprocess.run(["git", "-C", str(target), *command], check=True)
-    return target
+def _install(session: nox.Session, *requirements: str) -> None:
+    """Install into the environment of a session, unless it holds just these requirements."""
+    files = [ROOT / name for option, name in itertools.pairwise(requirements) if option == "-r"]
+    said = "\n".join([*requirements, *(path.read_text(encoding="utf-8") for path in files)])
+    digest = hashlib.sha256(said.encode()).hexdigest()
+    stamp = Path(session.virtualenv.location) / ".requirements"
+    if stamp.exists() and stamp.read_text(encoding="utf-8") == digest:
+        return
+    session.install(*requirements, env=_settings_of_pip())
+    stamp.write_text(digest, encoding="utf-8")
 
 
-def _ansible_test(session: nox.Session, where: Path, *args: str) -> None:
-    """Run ansible-test in a copy of the checkout, with the interpreter of the session."""
-    session.run("python", str(ROOT / "tests/tools/ansible_test_pip.py"), silent=True)
-    version = session.run("python", "-c", "import sys; print('%d.%d' % sys.version_info[:2])", silent=True)
-    with session.chdir(where):
-        session.run(
-            "ansible-test",
-            *args,
-            "--local",
-            "--python",
-            str(version).strip(),
-            env={"PATH": f"{session.bin}{os.pathsep}{os.environ['PATH']}", "ANSIBLE_FORCE_COLOR": "0"},
-        )
+def _collections(where: Path | None = None) -> dict[str, str]:
+    """Return the variable that names the directory of the collection, of the checkout by default."""
+    return {"ANSIBLE_COLLECTIONS_PATH": str(where or collections_dir())}
 
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Check style, types, licences and changelog fragments."""
-    session.install("-r", "tests/tools/lint-requirements.txt")
+    """Check style, types, imports, dead code, licences, workflows and changelog fragments."""
+    _install(session, "-r", "tests/tools/lint-requirements.txt")
     collections = str(collections_dir())
     session.run("ruff", "format", "--check", ".")
     session.run("ruff", "check", ".")
     session.run("mypy", "-p", "ansible_collections.ocore.cloud.plugins", env={"MYPYPATH": collections})
+    session.run("lint-imports", "--no-logo", "--cache-dir", str(BUILD / "imports"), env={"PYTHONPATH": collections})
+    session.run("vulture")
     session.run("yamllint", "--strict", ".")
     session.run("reuse", "lint", "--quiet")
-    session.run("vermin", "--quiet", "--no-tips", "--target=3.9-", "--violations", *HOST_SIDE)
+    modules = [path for pattern in HOST_MODULES for path in (ROOT / "plugins/modules").glob(f"{pattern}.py")]
+    host_side = ["plugins/module_utils/_host", *sorted(str(path.relative_to(ROOT)) for path in modules)]
+    session.run("vermin", "--quiet", "--no-tips", "--target=3.9-", "--violations", *host_side)
     session.run("actionlint", *map(str, sorted((ROOT / ".github/workflows").glob("*.yml"))))
     session.run("zizmor", "--offline", "--quiet", ".github/workflows")
     session.run("antsibull-changelog", "lint")
     session.run("antsibull-changelog", "lint-changelog-yaml", "--strict", "changelogs/changelog.yaml")
-    with session.chdir(_tree("lint")):
-        session.run("ansible-lint", "--offline", "--strict", env={"ANSIBLE_COLLECTIONS_PATH": str(BUILD / "lint")})
+    with session.chdir(copy_tree("lint")):
+        session.run("ansible-lint", "--offline", "--strict", env=_collections(BUILD / "lint"))
 
 
-@nox.session
-def docs_lint(session: nox.Session) -> None:
-    """Check the documentation of plugins and roles, and every reference in it."""
-    session.install("antsibull-docs>=2.28", "ansible-core>=2.19", *RUNTIME)
-    with session.chdir(_tree("docs")):
-        session.run(
-            "antsibull-docs",
-            "lint-collection-docs",
-            "--plugin-docs",
-            "--validate-collection-refs=self",
-            "--check-extra-docs-refs",
-            ".",
-            env={"ANSIBLE_COLLECTIONS_PATH": str(BUILD / "docs")},
-        )
-
-
-@nox.session
+@nox.session(python=NEWEST.python)
 def docs(session: nox.Session) -> None:
-    """Build the documentation site; any warning is an error."""
-    session.install("-r", "docs/requirements.txt", *RUNTIME)
-    source = BUILD / "site" / "rst"
-    shutil.rmtree(BUILD / "site", ignore_errors=True)
+    """Check the documentation and every reference in it, and build the site; any warning is an error."""
+    _install(session, NEWEST.requirement, *RUNTIME, "-r", "docs/requirements.txt")
+    with session.chdir(copy_tree("docs")):
+        options = ("--plugin-docs", "--validate-collection-refs=self", "--check-extra-docs-refs")
+        session.run("antsibull-docs", "lint-collection-docs", *options, ".", env=_collections(BUILD / "docs"))
+    site = BUILD / "site"
+    source = site / "rst"
+    shutil.rmtree(site, ignore_errors=True)
     source.mkdir(mode=0o700, parents=True)
-    session.run(
-        "antsibull-docs",
-        "collection",
-        "--use-current",
-        "--squash-hierarchy",
-        "--fail-on-error",
-        "--dest-dir",
-        str(source),
-        "ocore.cloud",
-        env={"ANSIBLE_COLLECTIONS_PATH": str(collections_dir())},
-    )
+    options = ("--use-current", "--squash-hierarchy", "--fail-on-error", "--dest-dir", str(source))
+    session.run("antsibull-docs", "collection", *options, "ocore.cloud", env=_collections())
     shutil.copy2(ROOT / "docs" / "index.rst", source / "index.rst")
-    session.run("sphinx-build", "-q", "-W", "--keep-going", "-c", "docs", str(source), str(BUILD / "site" / "html"))
-    session.log(f"The site is in {BUILD / 'site' / 'html' / 'index.html'}")
+    session.run("sphinx-build", "-q", "-W", "--keep-going", "-c", "docs", str(source), str(site / "html"))
+    session.log(f"The site is in {site / 'html' / 'index.html'}")
 
 
-@nox.session
-@nox.parametrize("python,core", [MATRIX[0], MATRIX[2]])
-def sanity(session: nox.Session, core: str) -> None:
-    """Run all sanity tests of ansible-test; there is no ignore file."""
-    session.install(*_core(core))
-    _ansible_test(session, _tree(f"sanity-{core}"), "sanity", "--requirements", *session.posargs)
+def _unit(session: nox.Session, core: Core) -> None:
+    """Run the unit tests: all with their coverage, or what the arguments choose."""
+    _install(session, core.requirement, *RUNTIME, "-r", "tests/unit/requirements.txt", *EMULATOR)
+    everything = ("-q", "-n", "auto", "--dist", "worksteal", "--cov", "--cov-report=term")
+    env = {**_collections(), "COVERAGE_FILE": str(BUILD / f"coverage-{core.series}")}
+    session.run("pytest", *(session.posargs or everything), env=env)
+
+
+def _integration(session: nox.Session, core: Core, *options: str) -> None:
+    """Run integration targets: all, or those that the arguments name."""
+    _install(session, core.requirement, "-r", "tests/integration/requirements.txt")
+    session.run("python", "tests/tools/integration.py", "--core", core.series, *options, *session.posargs)
+
+
+def _sanity(session: nox.Session, core: Core) -> None:
+    """Run the sanity tests of ansible-test; there is no ignore file."""
+    _install(session, core.requirement)
+    _ansible_test(session, copy_tree(f"sanity-{core.series}"), "sanity", "--requirements")
+
+
+def _ansible_test(session: nox.Session, where: Path, *args: str) -> None:
+    """Run ansible-test in a copy of the checkout, with the interpreter of the session."""
+    session.run("python", "tests/tools/ansible_test_pip.py", silent=True)
+    env = {"PATH": f"{session.bin}{os.pathsep}{os.environ['PATH']}", "ANSIBLE_FORCE_COLOR": "0"}
+    with session.chdir(where):
+        session.run("ansible-test", *args, "--local", "--python", str(session.python), *session.posargs, env=env)
+
+
+@nox.session(python=NEWEST.python)
+def unit(session: nox.Session) -> None:
+    """Run the unit tests on the newest ansible-core."""
+    _unit(session, NEWEST)
+
+
+@nox.session(python=NEWEST.python)
+def integration(session: nox.Session) -> None:
+    """Run the integration targets on the newest ansible-core, inside the Ansible worker."""
+    _integration(session, NEWEST)
+
+
+@nox.session(python=NEWEST.python)
+def sanity(session: nox.Session) -> None:
+    """Run all sanity tests of the newest ansible-core."""
+    _sanity(session, NEWEST)
+
+
+@nox.session(python=NEWEST.python)
+def ansible_units(session: nox.Session) -> None:
+    """Run the unit tests as ansible-test does, in a tree of collections."""
+    _install(
+        session,
+        NEWEST.requirement,
+        *RUNTIME,
+        "mock",
+        "pytest-mock",
+        "pyyaml",
+        "-r",
+        "tests/unit/requirements.txt",
+        *EMULATOR,
+    )
+    _ansible_test(session, copy_tree("units"), "units")
+
+
+def _for_each_other_core() -> None:
+    """Define the sessions of the matrix, such as ``unit-2.19``; ``integration`` and ``sanity`` likewise."""
+
+    def define(name: str, core: Core, doc: str, run: object) -> None:
+        run.__doc__ = doc
+        nox.session(run, name=f"{name}-{core.series}", python=core.python)
+
+    for core in OTHERS:
+        both = ("--door", "worker", "--door", "module") if core.series == BOTH_DOORS else ()
+        where = f"on ansible-core {core.series}"
+        how = "inside the worker and as modules" if both else "inside the worker"
+        define("unit", core, f"Run the unit tests {where}.", lambda s, c=core: _unit(s, c))
+        define(
+            "integration", core, f"Run the targets {where}, {how}.", lambda s, c=core, o=both: _integration(s, c, *o)
+        )
+        define("sanity", core, f"Run all sanity tests {where}.", lambda s, c=core: _sanity(s, c))
+
+
+_for_each_other_core()
+
+
+@nox.session(name="sanity-devel", python=DEVEL.python)
+def sanity_devel(session: nox.Session) -> None:
+    """Run all sanity tests of the coming ansible-core, where the index has a pre-release of it."""
+    index = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "pip",
+            "download",
+            "--quiet",
+            "--no-deps",
+            "--dest",
+            str(BUILD / "devel"),
+            DEVEL.requirement,
+        ],
+        capture_output=True,
+        check=False,
+    )
+    if index.returncode:
+        session.skip(f"the package index has no {DEVEL.requirement}")
+    _sanity(session, DEVEL)
 
 
 @nox.session
 def contract(session: nox.Session) -> None:
     """Check the OpenAPI document, and the emulator against it."""
-    session.install("pytest", "-r", "extensions/emulator/requirements.txt", "-r", "tests/contract/requirements.txt")
+    _install(session, *EMULATOR, "-r", "tests/contract/requirements.txt")
     session.run("pytest", "-q", "-p", "no:cacheprovider", "tests/contract", *session.posargs)
 
 
-@nox.session
+@nox.session(python=NEWEST.python)
+def soak(session: nox.Session) -> None:
+    """Try faults against every operation: a small campaign, or the one that the arguments describe."""
+    _install(session, NEWEST.requirement, *RUNTIME, "-r", "tests/unit/requirements.txt", *EMULATOR)
+    if session.posargs:
+        session.run("python", "tests/soak", *session.posargs)
+    else:
+        session.run("pytest", "-q", "tests/soak")
+
+
+@nox.session(python=NEWEST.python)
 def render(session: nox.Session) -> None:
     """Render the nginx configuration for every combination and parse it."""
-    session.install("pytest", "ansible-core>=2.19", "-r", "tests/end_to_end/render/requirements.txt")
-    session.run(
-        "pytest",
-        "-q",
-        "tests/end_to_end/render",
-        *session.posargs,
-        env={"ANSIBLE_COLLECTIONS_PATH": str(collections_dir())},
-    )
+    _install(session, NEWEST.requirement, "-r", "tests/end_to_end/render/requirements.txt")
+    session.run("pytest", "-q", *(session.posargs or ["tests/end_to_end/render"]), env=_collections())
 
 
-@nox.session
+@nox.session(python=NEWEST.python)
 def examples(session: nox.Session) -> None:
     """Run the examples of guides, READMEs and plugin documentation against the emulator."""
-    session.install(
-        "ansible-core>=2.19",
-        *RUNTIME,
-        "-r",
-        "tests/end_to_end/examples/requirements.txt",
-        "-r",
-        "extensions/emulator/requirements.txt",
-    )
-    session.run("pytest", "-q", "-n", "auto", "tests/end_to_end/examples", *session.posargs)
+    _install(session, NEWEST.requirement, *RUNTIME, "-r", "tests/end_to_end/examples/requirements.txt", *EMULATOR)
+    session.run("pytest", "-q", "-n", "auto", *(session.posargs or ["tests/end_to_end/examples"]))
 
 
-@nox.session
+@nox.session(python=NEWEST.python)
 def report(session: nox.Session) -> None:
     """Run the playbook of the fleet report, and look at the page in Chromium where it is installed."""
-    session.install(
-        "ansible-core>=2.19",
-        *RUNTIME,
-        "-r",
-        "tests/end_to_end/report/requirements.txt",
-        "-r",
-        "extensions/emulator/requirements.txt",
-    )
-    session.run(
-        "pytest",
-        "-q",
-        "tests/end_to_end/report",
-        *session.posargs,
-        env={"ANSIBLE_COLLECTIONS_PATH": str(collections_dir())},
-    )
-
-
-@nox.session
-@nox.parametrize("python,core", MATRIX)
-def tests(session: nox.Session, core: str) -> None:
-    """Run the unit tests and the integration targets with one interpreter and one ansible-core.
-
-    The targets run inside the Ansible worker, and with one ansible-core as modules too, which takes longer. What each task
-    gave is compared then; ``test_parity.py`` compares some with every ansible-core.
-    """
-    session.install(
-        *_core(core), *RUNTIME, "-r", "tests/unit/requirements.txt", "-r", "extensions/emulator/requirements.txt"
-    )
-    env = {"ANSIBLE_COLLECTIONS_PATH": str(collections_dir()), "COVERAGE_FILE": str(BUILD / f"coverage-{core}")}
-    if session.posargs:
-        session.run("pytest", *session.posargs, env=env)
-    else:
-        session.run("pytest", "-q", "-n", "auto", "--dist", "loadfile", "--cov", "--cov-report=term", env=env)
-        tree = _tree(f"integration-{core}")
-        records = []
-        for in_process in ("true", "false") if core == "2.21" else ("true",):
-            records.append(BUILD / f"results-{core}-in-process-{in_process}.jsonl")
-            records[-1].unlink(missing_ok=True)
-            config = tree / "tests/integration/integration_config.yml"
-            config.write_text(f"---\nocore_in_process: {in_process}\nsetup_emulator_record: {records[-1]}\n", "utf-8")
-            _ansible_test(session, tree, "integration")
-        if len(records) > 1:
-            session.run("python", "tests/tools/same_results.py", *map(str, records))
+    _install(session, NEWEST.requirement, *RUNTIME, "-r", "tests/end_to_end/report/requirements.txt", *EMULATOR)
+    session.run("pytest", "-q", *(session.posargs or ["tests/end_to_end/report"]), env=_collections())
 
 
 @nox.session
@@ -283,17 +320,15 @@ def platform(session: nox.Session) -> None:
     version = re.search(r'version "(\d+)', said)
     if not version or int(version[1]) < 17:
         session.error("ansible-rulebook needs Java 17 or newer. On Debian: apt-get install openjdk-17-jre-headless")
-    session.install(
-        *RUNTIME, "-r", "tests/end_to_end/platform/requirements.txt", "-r", "extensions/emulator/requirements.txt"
-    )
-    session.run("pytest", "-q", "-n", "auto", "-m", "not docker", *(session.posargs or ["tests/end_to_end/platform"]))
+    _install(session, *RUNTIME, "-r", "tests/end_to_end/platform/requirements.txt", *EMULATOR)
+    chosen = session.posargs or ["tests/end_to_end/platform"]
+    session.run("pytest", "-q", "-n", "auto", "-m", "not docker", *chosen)
 
 
-@nox.session
+@nox.session(python=NEWEST.python)
 def build(session: nox.Session) -> None:
     """Build the archive, import it as Galaxy does, install it and run what a user runs first."""
-    # The package ansible brings the collections that playbooks and roles use, which the importer's linter looks up.
-    session.install("ansible>=12,<13", "galaxy-importer>=0.4.30", *RUNTIME)
+    _install(session, NEWEST.requirement, "galaxy-importer>=0.4.30", *RUNTIME)
     out = BUILD / "archive"
     shutil.rmtree(out, ignore_errors=True)
     session.run("ansible-galaxy", "collection", "build", "--output-path", str(out), silent=True)
@@ -302,55 +337,51 @@ def build(session: nox.Session) -> None:
         strays = [entry.name for entry in opened if entry.isfile() and not entry.name.startswith(ARCHIVED)]
     if strays:
         session.error(f"Not meant for the archive (build_ignore in galaxy.yml keeps it out): {', '.join(strays)}")
-    env = {"ANSIBLE_COLLECTIONS_PATH": str(out / "installed")}
     with session.chdir(out):
-        session.run(
-            "ansible-galaxy", "collection", "install", "--offline", archive.name, "-p", "installed", silent=True
-        )
-        said = str(
-            session.run(
-                "python", "-m", "galaxy_importer.main", archive.name, silent=True, stderr=subprocess.STDOUT, env=env
-            )
-        )
-        complaints = [line for line in said.splitlines() if line.startswith(("WARNING", "ERROR"))]
-        if complaints:
-            session.error("\n".join(["The importer complains:", *complaints]))
-        installed = out / "installed/ansible_collections/ocore/cloud"
-        # A file of filters holds several; each has a documentation file of its own.
-        kinds = (("module", "modules/[!_]*.py"), ("inventory", "inventory/*.py"), ("filter", "filter/*.yml"))
-        for kind, pattern in kinds:
-            for plugin in sorted((installed / "plugins").glob(pattern)):
-                session.run("ansible-doc", "-t", kind, f"ocore.cloud.{plugin.stem}", env=env, silent=True)
-        for playbook in sorted((installed / "playbooks").glob("*.yml")):
-            session.run("ansible-playbook", "--syntax-check", f"ocore.cloud.{playbook.stem}", env=env, silent=True)
+        _import(session, archive)
+        _use(session, archive)
+
+
+def _import(session: nox.Session, archive: Path) -> None:
+    """Import the archive as Galaxy does, without other collections; any complaint is an error."""
+    command = ("python", "-m", "galaxy_importer.main", archive.name)
+    said = str(session.run(*command, silent=True, stderr=subprocess.STDOUT))
+    complaints = [line for line in said.splitlines() if line.startswith(("WARNING", "ERROR"))]
+    if complaints:
+        session.error("\n".join(["The importer complains:", *complaints]))
+
+
+def _use(session: nox.Session, archive: Path) -> None:
+    """Install the archive, read the documentation of every plugin and check the syntax of every playbook."""
+    env = _collections(archive.parent / "installed")
+    install = ("ansible-galaxy", "collection", "install", "--offline", archive.name, "-p", "installed")
+    session.run(*install, silent=True, env=env)
+    installed = archive.parent.joinpath("installed/ansible_collections/ocore/cloud")
+    # A file of filters holds several; each has a documentation file of its own.
+    for kind, pattern in (("module", "modules/[!_]*.py"), ("inventory", "inventory/*.py"), ("filter", "filter/*.yml")):
+        plugins = [f"ocore.cloud.{plugin.stem}" for plugin in sorted((installed / "plugins").glob(pattern))]
+        session.run("ansible-doc", "-t", kind, *plugins, env=env, silent=True)
+    playbooks = [f"ocore.cloud.{playbook.stem}" for playbook in sorted((installed / "playbooks").glob("*.yml"))]
+    session.run("ansible-playbook", "--syntax-check", *playbooks, env=env, silent=True)
 
 
 @nox.session
 def bench(session: nox.Session) -> None:
     """Measure this collection beside others; no verdict, but figures."""
-    session.install("-r", "tests/bench/requirements.txt")
+    _install(session, "-r", "tests/bench/requirements.txt")
     session.run("python", "tests/bench", *session.posargs)
 
 
 @nox.session
 def roles(session: nox.Session) -> None:
     """Run the roles on real hosts: systemd in containers, Docker, nginx, certbot and an ACME server."""
-    session.install(
-        *RUNTIME, "-r", "extensions/molecule/requirements.txt", "-r", "extensions/emulator/requirements.txt"
-    )
+    _install(session, *RUNTIME, "-r", "extensions/molecule/requirements.txt", *EMULATOR)
     session.run("python", "extensions/molecule/run", *session.posargs)
 
 
 @nox.session
 def execution_environment(session: nox.Session) -> None:
     """Build the execution environment on a base image made here, and run an inventory and a playbook in it."""
-    session.install(
-        "pytest", "ansible-core>=2.19", "ansible-builder>=3.1", "-r", "extensions/emulator/requirements.txt"
-    )
-    session.run(
-        "pytest",
-        "-q",
-        "-m",
-        "docker",
-        *(session.posargs or ["tests/end_to_end/platform/test_execution_environment.py"]),
-    )
+    _install(session, "pytest", "ansible-core>=2.19", "ansible-builder>=3.1", *EMULATOR)
+    chosen = session.posargs or ["tests/end_to_end/platform/test_execution_environment.py"]
+    session.run("pytest", "-q", "-m", "docker", *chosen)

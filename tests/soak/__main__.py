@@ -12,10 +12,9 @@ from pathlib import Path
 
 if __name__ == "__main__":
     sys.path[0] = str(Path(__file__).resolve().parents[1] / "tools")
-    from ansible.utils.collection_loader._collection_finder import _AnsibleCollectionFinder
-    from checkout import collections_dir
+    from checkout import make_importable
 
-    _AnsibleCollectionFinder(paths=[str(collections_dir())])._install()
+    make_importable()
     campaign = importlib.import_module("ansible_collections.ocore.cloud.tests.soak.campaign")
 
     parser = argparse.ArgumentParser(prog="python tests/soak", description="Faults against every operation.")

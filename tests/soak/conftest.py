@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-from ansible.utils.collection_loader._collection_finder import _AnsibleCollectionFinder
-from checkout import collections_dir
+from checkout import make_importable
 
-_AnsibleCollectionFinder(paths=[str(collections_dir())])._install()
+make_importable()

@@ -1,18 +1,13 @@
 # SPDX-FileCopyrightText: oCore collection contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Compare what tasks gave in the Ansible worker with what they gave as modules: nothing may differ, to the byte.
-
-Usage: same_results.py WORKER MODULE, two files of JSON lines {"case": name, "result": result} that the integration targets
-wrote. Exits with 1 and shows the differences, or says how many results are the same.
-"""
+"""Compare what tasks gave in the Ansible worker with what they gave as modules: nothing may differ, to the byte."""
 
 from __future__ import annotations
 
 import difflib
 import json
 import re
-import sys
 from pathlib import Path
 
 
@@ -27,25 +22,29 @@ def normalized(text: str) -> str:
     return re.sub(r"\d{4}-\d\d-\d\dT[\d:.]+(Z|\+00:00)", "<time>", text)
 
 
-def main(worker: str, module: str) -> int:
-    """Compare two files; give the exit code."""
-    seen = [
-        [json.dumps(json.loads(line), indent=1, sort_keys=True) for line in Path(name).read_text().splitlines()]
-        for name in (worker, module)
-    ]
-    if len(seen[0]) != len(seen[1]) or not seen[0]:
-        print(f"{len(seen[0])} results in the worker, {len(seen[1])} as modules: there must be as many, and some.")
-        return 1
+def read(path: Path) -> list[str]:
+    """Return the results in a file, indented for a comparison by line; none if there is no file."""
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    return [json.dumps(json.loads(line), indent=1, sort_keys=True) for line in lines]
+
+
+def compare(worker: Path, module: Path, what: str) -> bool:
+    """Show in which results two files differ; return whether they are the same.
+
+    :param worker: lines of JSON ``{"case": name, "result": result}`` from tasks in the Ansible worker.
+    :param module: those of the same tasks as modules.
+    :param what: a name for them.
+    """
+    here, there = read(worker), read(module)
+    if len(here) != len(there):
+        print(f"{what}: {len(here)} results in the worker, {len(there)} as modules: there must be as many.")
+        return False
     differing = 0
-    for here, there in zip(*seen, strict=True):
-        pair = [normalized(text).splitlines() for text in (here, there)]
+    for one, other in zip(here, there, strict=True):
+        pair = [normalized(text).splitlines() for text in (one, other)]
         if pair[0] != pair[1]:
             differing += 1
-            print(json.loads(here)["case"])
+            print(json.loads(one)["case"])
             print("\n".join(difflib.unified_diff(*pair, "in the worker", "as a module", lineterm="", n=1)))
-    print(f"{len(seen[0]) - differing} of {len(seen[0])} results are the same in the worker and as modules.")
-    return 1 if differing else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))
+    print(f"{what}: {len(here) - differing} of {len(here)} results are the same in the worker and as modules.")
+    return not differing

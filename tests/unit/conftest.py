@@ -9,12 +9,27 @@ The property tests try the same examples every time, so that what is tested does
 
 from __future__ import annotations
 
-from ansible.utils.collection_loader._collection_finder import _AnsibleCollectionFinder
-from checkout import collections_dir
+import sys
+from pathlib import Path
+
+# ansible-test brings a configuration of pytest of its own, without the path of the tools.
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tools"))
+
+import pytest
+from checkout import make_importable
 from hypothesis import settings
 
-_AnsibleCollectionFinder(paths=[str(collections_dir())])._install()
+make_importable()
 
 settings.register_profile("same", derandomize=True, max_examples=40)
 settings.register_profile("search", max_examples=2000)
 settings.load_profile("same")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Run all tests of a worker in one process, under ansible-test too.
+
+    It forks for every test. There each would start an emulator of its own, since what a fixture did once is lost with the fork.
+    """
+    if config.pluginmanager.has_plugin("ansible_forked"):
+        config.pluginmanager.unregister(name="ansible_forked")

@@ -18,7 +18,6 @@ ROOT = Path(__file__).parents[3]
 sys.path[:0] = [str(ROOT / "tests/tools"), str(ROOT / "extensions"), str(Path(__file__).parent)]
 
 import checkout  # noqa: E402
-from ansible.utils.collection_loader._collection_finder import _AnsibleCollectionFinder  # noqa: E402
 from emulator.process import Emulator  # noqa: E402
 
 COLLECTION = ROOT
@@ -29,7 +28,7 @@ ENV_VALUE = "pg-pass-8f1c0d"
 
 
 COLLECTIONS = f"{checkout.collections_dir()}{os.pathsep}{sysconfig.get_path('purelib')}"
-_AnsibleCollectionFinder(paths=[str(checkout.collections_dir())])._install()
+checkout.make_importable()
 
 
 def environment(**more: str) -> dict[str, str]:

@@ -8,10 +8,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ansible.utils.collection_loader._collection_finder import _AnsibleCollectionFinder
-from checkout import collections_dir
+from checkout import make_importable
 
-_AnsibleCollectionFinder(paths=[str(collections_dir())])._install()
+make_importable()
 
 ROOT = Path(__file__).parents[3]
 

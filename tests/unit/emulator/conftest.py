@@ -4,16 +4,11 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "extensions"))
-
-from emulator.process import Emulator
-from emulator_client import Client
+from ansible_collections.ocore.cloud.extensions.emulator.process import Emulator
+from ansible_collections.ocore.cloud.tests.unit.emulator.emulator_client import Client
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import requests
-from emulator.process import Emulator
+from ansible_collections.ocore.cloud.extensions.emulator.process import Emulator
 
 
 @dataclass

@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from emulator.process import Emulator
-from emulator_client import Client, answered
+from ansible_collections.ocore.cloud.extensions.emulator.process import Emulator
+from ansible_collections.ocore.cloud.tests.unit.emulator.emulator_client import Client, answered
 
 WRITES = [
     ("POST", "/instances", {"name": "x"}),

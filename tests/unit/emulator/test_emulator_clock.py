@@ -5,10 +5,10 @@
 from __future__ import annotations
 
 import pytest
-from emulator.clock import Clock
-from emulator.process import Emulator
-from emulator.settings import Settings
-from emulator_client import Client
+from ansible_collections.ocore.cloud.extensions.emulator.clock import Clock
+from ansible_collections.ocore.cloud.extensions.emulator.process import Emulator
+from ansible_collections.ocore.cloud.extensions.emulator.settings import Settings
+from ansible_collections.ocore.cloud.tests.unit.emulator.emulator_client import Client
 
 
 def status(emulator: Emulator, instance: str) -> str:

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 import requests
-from emulator.process import Emulator
-from emulator_client import Client, until
+from ansible_collections.ocore.cloud.extensions.emulator.process import Emulator
+from ansible_collections.ocore.cloud.tests.unit.emulator.emulator_client import Client, until
 
 
 def shop(emulator: Emulator) -> dict[str, str]:

@@ -7,8 +7,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from emulator import life
-from emulator.life import Instance
+from ansible_collections.ocore.cloud.extensions.emulator import life
+from ansible_collections.ocore.cloud.extensions.emulator.life import Instance
 
 
 def instance(status: str = "running", **fields: Any) -> Instance:

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 import requests
-from emulator.process import Emulator
-from emulator_client import Client, until
+from ansible_collections.ocore.cloud.extensions.emulator.process import Emulator
+from ansible_collections.ocore.cloud.tests.unit.emulator.emulator_client import Client, until
 
 PROGRAM = str(Path(__file__).resolve().parents[3] / "extensions/emulator")
 
@@ -94,7 +94,7 @@ def test_options_that_cannot_be_end_it_with_a_sentence(options: list[str], word:
 
 
 def test_answers_do_not_wait_for_acknowledgements() -> None:
-    from emulator.cli import _listen
+    from ansible_collections.ocore.cloud.extensions.emulator.cli import _listen
 
     # asyncio sets TCP_NODELAY on connections of sockets with this protocol and no other.
     with _listen("127.0.0.1", 0) as listening:
@@ -102,8 +102,8 @@ def test_answers_do_not_wait_for_acknowledgements() -> None:
 
 
 def test_help_names_every_switch_and_every_fault() -> None:
-    from emulator.faults import KINDS
-    from emulator.settings import SWITCHES
+    from ansible_collections.ocore.cloud.extensions.emulator.faults import KINDS
+    from ansible_collections.ocore.cloud.extensions.emulator.settings import SWITCHES
 
     text = run("--help").stdout
     words = [w for switch in SWITCHES.values() for w in (switch.name, *switch.choices)] + list(KINDS)

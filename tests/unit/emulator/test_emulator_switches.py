@@ -7,8 +7,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from emulator.process import Emulator
-from emulator_client import Client, answered
+from ansible_collections.ocore.cloud.extensions.emulator.process import Emulator
+from ansible_collections.ocore.cloud.tests.unit.emulator.emulator_client import Client, answered
 
 STATES = ["creating", "running", "stopping", "stopped", "starting", "restarting", "failed", "removing"]
 
