@@ -79,7 +79,6 @@ def _newest() -> Core:
 
 _find_interpreters()
 NEWEST = _newest()
-OTHERS = [core for core in CORES if core is not NEWEST]
 
 nox.options.sessions = ["lint", "unit", "integration"]
 nox.options.default_venv_backend = "uv|venv"
@@ -230,14 +229,14 @@ def ansible_units(session: nox.Session) -> None:
     _ansible_test(session, copy_tree("units"), "units")
 
 
-def _for_each_other_core() -> None:
+def _for_each_core() -> None:
     """Define the sessions of the matrix, such as ``unit-2.19``; ``integration`` and ``sanity`` likewise."""
 
     def define(name: str, core: Core, doc: str, run: object) -> None:
         run.__doc__ = doc
         nox.session(run, name=f"{name}-{core.series}", python=core.python)
 
-    for core in OTHERS:
+    for core in CORES:
         both = ("--door", "worker", "--door", "module") if core.series == BOTH_DOORS else ()
         where = f"on ansible-core {core.series}"
         how = "inside the worker and as modules" if both else "inside the worker"
@@ -248,7 +247,7 @@ def _for_each_other_core() -> None:
         define("sanity", core, f"Run all sanity tests {where}.", lambda s, c=core: _sanity(s, c))
 
 
-_for_each_other_core()
+_for_each_core()
 
 
 @nox.session(name="sanity-devel", python=DEVEL.python)
