@@ -19,7 +19,6 @@ from ansible_collections.ocore.cloud.tests.unit.helpers.scripted import Scripted
 
 PATH = f"/instances/{ID}"
 LOGIN = b"<!doctype html><html><head><title>Sign in</title></head></html>"
-JSON = b"application/json"
 
 
 @pytest.fixture
