@@ -94,8 +94,6 @@ class Fleet(RuleBasedStateMachine):
         self.servers = self.ocore.server_ids()
         self.declared: dict[str, dict[str, Any]] = {}
 
-    # --- steps
-
     @rule(switch=SWITCH)
     def document_it_otherwise(self, switch: tuple[str, object]) -> None:
         self.ocore.set(**dict([switch]))
@@ -190,8 +188,6 @@ class Fleet(RuleBasedStateMachine):
         self.check(control.OPERATION, {**key(slug), "state": state}, fault)
         self.declared[slug]["power"] = "stopped" if state == "stopped" else "running"
 
-    # --- how a step is run
-
     def run(self, operation: Operation, options: dict[str, Any], check: bool = False) -> Outcome:
         return play(
             operation,
@@ -230,8 +226,6 @@ class Fleet(RuleBasedStateMachine):
 
     def writes(self) -> list[dict[str, Any]]:
         return [entry for entry in self.ocore.log() if entry["operation"] in WRITES]
-
-    # --- what always holds
 
     @invariant()
     def everything_is_as_declared(self) -> None:

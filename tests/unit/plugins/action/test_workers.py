@@ -22,11 +22,11 @@ PLAY = """
       ocore.cloud.ocore_instance_info:
       run_once: true
 
-    - name: Have one instance for each host
+    - name: Ensure each host has an instance
       ocore.cloud.ocore_instance: {slug: "{{ inventory_hostname }}", name: "{{ inventory_hostname }}",
                                    server_id: "{{ server_id }}", wait_interval: 0.1}
 
-    - name: Stop it
+    - name: Ensure it is stopped
       ocore.cloud.ocore_instance_control: {slug: "{{ inventory_hostname }}", state: stopped, wait_interval: 0.1}
 """
 
