@@ -106,6 +106,11 @@ class Request:
     body: Mapping[str, Any] | None = None
     wants_object: bool = True
 
+    @property
+    def is_about_one(self) -> bool:
+        """Return whether it is about one instance, so that its failure says nothing about others."""
+        return self.path.count("/") > 1
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -345,6 +350,7 @@ class Http:
                     f"Cannot {request.attempt}: oCore's answer (HTTP {answer.status}) {problem}.{self._about(request)}",
                     transient=problem == "is not complete JSON",
                     uncertain=True,
+                    about_one=request.is_about_one,
                 )
             )
         page = _page_title(answer.text) or self._words(answer.text) or "text"
@@ -355,6 +361,7 @@ class Http:
                 "so the answer is not from oCore's API: a login page or a proxy, perhaps. Check api_url."
                 f"{done}{self._about(request)}",
                 uncertain=request.method != "GET",
+                about_one=request.is_about_one,
             )
         )
 
@@ -414,14 +421,14 @@ class Http:
             transient=status in TRANSIENT,
             uncertain=status >= 500 or status in TIMED_OUT,
             late=status in TIMED_OUT,
-            about_one=status in NAMES_ONE and request.path.count("/") > 1,
+            about_one=status in NAMES_ONE and request.is_about_one,
         )
 
     def _advice(self, request: Request, status: int) -> str | None:
         if status == 401 and self._accepted:
             return EXPIRED
         if status == 404:
-            return NOT_FOUND if request.path.count("/") > 1 else NOT_FOUND_AT_ALL
+            return NOT_FOUND if request.is_about_one else NOT_FOUND_AT_ALL
         if status == 409 and request.path == "/instances":
             return CONFLICT_ON_CREATE
         return ADVICE.get(status)

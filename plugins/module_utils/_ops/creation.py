@@ -125,7 +125,9 @@ def _look_for_new(run: Run, fields: Mapping[str, Any], before: set[str], cause: 
     """
     found: list[Instance] = []
     for look, pause in enumerate(LATE_LOOKS if cause.late else LOOKS):
-        if not run.clock.pause(pause) and (look or run.clock.timeout):
+        if not run.clock.pause(pause) and look and not run.clock.timeout:
+            break  # wait_timeout: 0 allows one look
+        if run.clock.timeout and run.clock.expired():
             cause.message += (
                 " Whether the instance was created is not known: wait_timeout ended before it could be looked for. The "
                 "request was not repeated; run the task again, which looks for the instance first."

@@ -232,7 +232,8 @@ def _apply_change(run: Run, prepared: Prepared, current: Instance) -> Steps[Inst
     """Apply a change to an existing instance, after the operation that is in progress on it."""
     declaration, plan, by_id = prepared.declaration, prepared.plan, prepared.by_id
     if declaration.wait and phase(current) not in SETTLED:
-        current, by_id = (yield from _wait_until_usable(current)), False
+        current = yield from _wait_until_usable(current)
+        by_id = run.listing is None  # a fleet waits by lists
         plan = _plan_again(run, declaration, current)
     elif phase(current) is Phase.FAILED and not plan.action:
         run.warn(

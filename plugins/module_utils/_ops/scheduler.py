@@ -210,7 +210,8 @@ class Scheduler:
         try:
             listing = self._run.client.list_instances()
             self._trouble = ""
-        except OcoreError as error:
+        except Exception as raised:
+            error = as_ocore_error(raised)
             if error.transient:
                 self._trouble = f" The last request failed: {error.message}"
             else:

@@ -366,7 +366,9 @@ def test_deadline_of_0_seconds_still_allows_one_look_for_a_creation(ocore: Scrip
     ocore.expect("GET", "/instances", answer=[])
     ocore.expect("POST", "/instances", fault="drop")
     ocore.expect("GET", "/instances", answer=[])
-    assert "Whether the instance was created is not known" in declare(ocore, **NEW, wait_timeout=0)["msg"]
+    message = declare(ocore, **NEW, wait_timeout=0)["msg"]
+    assert "The instance was looked for afterwards and not found." in message
+    assert "wait_timeout ended" not in message
 
 
 # Two of them

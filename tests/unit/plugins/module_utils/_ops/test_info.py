@@ -175,8 +175,8 @@ def test_identity_is_stripped(ocore: Scripted) -> None:
 @pytest.mark.parametrize("gather", [["health"], ["health_score"]])
 @pytest.mark.parametrize(
     "step",
-    [{"status": 500}, {"status": 403}, {"status": 409}, {"status": 422}],
-    ids=["500", "403", "409", "422"],
+    [{"status": 500}, {"status": 403}, {"status": 409}, {"status": 422}, {"answer": b"no health today"}],
+    ids=["500", "403", "409", "422", "text"],
 )
 def test_gather_gives_null_and_a_warning_for_one_that_fails(
     ocore: Scripted, gather: list[str], step: dict[str, Any], monkeypatch: pytest.MonkeyPatch

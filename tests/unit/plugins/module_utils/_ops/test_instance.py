@@ -86,8 +86,7 @@ def test_idempotent_rerun_during_the_creation_waits_and_ends_unchanged(ocore: Sc
 
 def test_update_is_planned_again_after_the_operation_in_progress(ocore: Scripted) -> None:
     ocore.expect("GET", PATH, answer=wire(status="creating"))
-    ocore.expect("GET", PATH, answer=wire(envVars={"BY_TEMPLATE": "x"}))
-    ocore.expect("GET", PATH, answer=wire(envVars={"BY_TEMPLATE": "x"}))  # right before the PUT
+    ocore.expect("GET", PATH, answer=wire(envVars={"BY_TEMPLATE": "x"}))  # ends the wait, right before the PUT
     update = {"name": "New", "envVars": {"BY_TEMPLATE": "x"}, "mcpWriteEnabled": False}
     ocore.expect("PUT", PATH, json=update, answer=wire(name="New", envVars={"BY_TEMPLATE": "x"}))
     assert declare(ocore, id=ID, name="New")["actions"] == ["update"]
