@@ -9,28 +9,29 @@ name: ocore
 short_description: Odoo instances of oCore as hosts
 version_added: 0.1.0
 description:
-  - Makes a host of each Odoo instance of an oCore organization. All hosts are in the group C(ocore).
+  - Adds each Odoo instance of an oCore organization as a host. All hosts are in the group C(ocore).
   - The fields of the instance are variables of the host with the prefix C(ocore_), such as C(ocore_status),
     C(ocore_odoo_version), C(ocore_server_id) and C(ocore_domains); see RV(ocore.cloud.ocore_instance_info#module:instances)
     for all of them.
-  - The name of the configuration file has to end in C(ocore.yml) or C(ocore.yaml).
-  - Everything is read and evaluated before the first host is added. When anything fails, the inventory gets nothing from
-    this source. Set C(any_unparsed_is_failed=true) in the section C([inventory]) of C(ansible.cfg) so that Ansible stops
-    then.
-  - Values from oCore are never taken for templates, whatever they contain.
+  - The name of the configuration file must end in C(ocore.yml) or C(ocore.yaml).
+  - Everything is read and evaluated before the first host is added. If something fails, the inventory gets nothing from
+    this source. Set C(any_unparsed_is_failed=true) in the section C([inventory]) of C(ansible.cfg) to make Ansible stop
+    in this case.
+  - Values from oCore are never evaluated as templates. Texts that cannot be templates (without C({) and not beginning with
+    C(#)) are marked as trusted, so that C(ansible-inventory --list), and with it AWX, shows plain texts. All other texts
+    stay untrusted.
 notes:
-  - An instance is no machine to log in to, so C(ansible_host) is not set. Plays over these hosts usually have
-    C(connection=local) and C(gather_facts=false) and call the modules of this collection. Set C(ansible_host) with
-    O(compose) where a play needs it.
-  - Instances that are being removed are hosts until oCore says that they are deleted. Leave them out with O(filters) where
-    that matters.
-  - A host name holds letters, digits, dots, hyphens and underscores only; any other character becomes an underscore, so
-    that C(--limit) can select each host. Where instances would share a name, or have one that means something else to
-    Ansible (V(localhost), V(all), V(ungrouped), V(ocore)), an underscore and the id of the instance are added, and a
-    warning says so.
-  - A key of O(keyed_groups) has to be a text, list or dictionary. Write V(ocore_workers | string) for a number.
-  - A token given as text in the file is read by everyone who can read the file. Take it from the environment, a vault or a
-    lookup.
+  - An instance is not a machine to log in to, so the plugin does not set C(ansible_host). Plays over these hosts usually
+    have C(connection=local) and C(gather_facts=false) and call the modules of this collection. Use O(compose) to set
+    C(ansible_host) where a play needs it.
+  - Instances that are being removed remain hosts until oCore reports them as deleted. Use O(filters) to leave them out.
+  - Host names consist of letters, digits, dots, hyphens and underscores; any other character becomes an underscore, so
+    that C(--limit) can select each host. If several instances share a name, or a name is reserved by Ansible
+    (V(localhost), V(all), V(ungrouped), V(ocore)), the plugin appends an underscore and the id of the instance and warns.
+  - O(keyed_groups) accepts booleans and numbers as keys and uses their text, such as C(True) or C(3).
+  - If the health of one instance cannot be read, its variable is null and a warning names the instance. The inventory
+    fails if this happens for all instances, or if oCore refuses the token.
+  - Everyone who can read the file can read a token in it. Take the token from the environment, a vault or a lookup.
 author:
   - oCore collection contributors (@ocore)
 extends_documentation_fragment:
@@ -46,31 +47,32 @@ options:
     choices: [ocore.cloud.ocore]
   server_ids:
     description:
-      - Only instances on the servers with these ids (UUID). One request is made for each. Without it, one for all.
-      - May be templates.
+      - Ids (UUIDs) of the servers whose instances to read, by one request each. Without this option, one request reads the
+        instances on all servers.
+      - Entries may be templates. Blanks around an entry are removed; an empty entry is refused.
     type: list
     elements: str
     default: []
   filters:
     description:
-      - Conditions over the variables of a host that say whether it is in the inventory. The first entry whose condition
-        holds decides; an instance for which none holds is included.
-      - A condition is written as for C(when). One that can't be evaluated fails the inventory, whatever O(strict) says.
+      - Conditions over the variables of a host that decide whether to include it. The first entry whose condition holds
+        decides; an instance for which none holds is included.
+      - Write a condition as in C(when). A condition that cannot be evaluated fails the inventory, regardless of O(strict).
     type: list
     elements: dict
     default: []
     suboptions:
       include:
         description:
-          - Keeps the instances for which this holds. V(true) is possible.
+          - Includes the instances for which this condition holds. V(true) includes all that are left.
         type: raw
       exclude:
         description:
-          - Leaves out the instances for which this holds. V(true) is possible.
+          - Excludes the instances for which this condition holds. V(true) excludes all that are left.
         type: raw
   hostnames:
     description:
-      - What a host is called. The first of these that the instance has is taken, and its id when it has none of them.
+      - Fields to name hosts by, in order of preference. A host gets the first one that its instance has, or else its id.
       - V(primary_domain) is the name of the domain that is marked as primary.
     type: list
     elements: str
@@ -78,31 +80,34 @@ options:
     default: [slug]
   hostvars_prefix:
     description:
-      - What the names of the variables begin with. It can't be empty, since fields such as C(name) and C(id) would
-        collide with other variables.
+      - Prefix of the names of all variables. It cannot be empty, because fields such as C(name) and C(id) would collide
+        with other variables.
     type: str
     default: ocore_
   gather:
     description:
-      - What else to read about each instance, by one request for each instance and kind, up to eight at once.
-      - V(health) adds the variable C(ocore_health), V(health_score) the variable C(ocore_health_score_details). Either is
-        null when oCore has none.
+      - Details to read in addition, by one request per instance and kind, at most eight at once.
+      - V(health) adds the variable C(ocore_health), V(health_score) the variable C(ocore_health_score_details). Each is
+        null if oCore has none, or if the request fails for this instance.
     type: list
     elements: str
     choices: [health, health_score]
     default: []
   reveal_env_vars:
     description:
-      - Whether C(ocore_env_vars), and the cache, hold the values of environment variables. Otherwise each value is
+      - Whether C(ocore_env_vars), and the cache, hold the values of environment variables. By default each value is
         C(********).
     type: bool
     default: false
   cache:
     description:
-      - Whether to keep what oCore answered. Groups, composed variables and filters are made anew in each run.
-      - What is kept belongs to the address, organization, token, O(server_ids), O(gather) and O(reveal_env_vars). It
-        serves until O(cache_timeout), also while oCore can't be reached, and is read and written anew with
-        C(--flush-cache).
+      - Whether to cache the instance records that oCore returns. Groups, composed variables and filters are evaluated
+        anew in each run.
+      - The cache holds names, domains, states and all other fields of the records, but not the token. It holds values of
+        environment variables only with O(reveal_env_vars). Cache files are readable by their owner only (mode 0600); other
+        cache plugins, such as a database, protect the records by their own means.
+      - An entry belongs to the URL, organization, token, O(server_ids), O(gather) and O(reveal_env_vars). It is used until
+        O(cache_timeout), even while oCore cannot be reached. C(--flush-cache) reads everything again.
 seealso:
   - module: ocore.cloud.ocore_instance_info
   - module: ocore.cloud.ocore_instance_control
@@ -110,7 +115,7 @@ seealso:
 
 EXAMPLES = r"""
 ---
-# prod.ocore.yml: the token comes from the environment variable OCORE_API_TOKEN, the organization too or from here
+# prod.ocore.yml: the environment variable OCORE_API_TOKEN holds the token
 plugin: ocore.cloud.ocore
 organization: acme
 
@@ -149,13 +154,13 @@ api_token: !vault |
   37303461383738326636616631643765383037306265633361386539363461346239
 
 ---
-# The token from a password manager, by any lookup; this one runs a command
+# The token from a password manager, by a lookup that runs a command
 plugin: ocore.cloud.ocore
 organization: acme
 api_token: "{{ lookup('ansible.builtin.pipe', 'pass show ocore/api-key') }}"
 
 ---
-# Running instances of two servers, without those for tests, called by their domain
+# Running instances on two servers, except those for tests, named by their domain
 plugin: ocore.cloud.ocore
 organization: acme
 server_ids:
@@ -168,7 +173,7 @@ filters:
 hostnames: [primary_domain, slug]
 
 ---
-# Health scores, and a cache for ten minutes: one request an instance is worth keeping
+# Health scores, cached for ten minutes, since they cost one request per instance
 plugin: ocore.cloud.ocore
 organization: acme
 gather: [health_score]
@@ -181,39 +186,48 @@ cache_connection: ~/.cache/ansible-ocore
 cache_timeout: 600
 
 ---
-# AWX and Automation Platform: an inventory source "sourced from a project" names this file. Its credential, of a type
-# that injects OCORE_API_TOKEN and OCORE_ORGANIZATION into the environment, does the rest.
+# AWX and Automation Platform: select this file in an inventory source "sourced from a project", with a credential that
+# sets OCORE_API_TOKEN and OCORE_ORGANIZATION. With "enabled variable" ocore_status and "enabled value" running, AWX
+# disables the hosts of all other instances.
 plugin: ocore.cloud.ocore
 keyed_groups:
   - key: ocore_status
     prefix: status
 """
 
+import contextlib
 import hashlib
 import json
+import os
 import re
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from graphlib import CycleError, TopologicalSorter
+from collections.abc import Sequence
 from typing import Any
 
-from ansible import constants as C  # noqa: N812 - its usual name
 from ansible.errors import AnsibleError, AnsibleParserError
+from ansible.plugins.cache import BaseFileCacheModule
 from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructable
 from ansible.utils.path import basedir
-from ansible.utils.vars import combine_vars, validate_variable_name
+from ansible.utils.vars import combine_vars
 from ansible_collections.ocore.cloud.plugins.module_utils._api.client import Client
+from ansible_collections.ocore.cloud.plugins.module_utils._api.deadline import Deadline
 from ansible_collections.ocore.cloud.plugins.module_utils._api.errors import OcoreError
 from ansible_collections.ocore.cloud.plugins.module_utils._api.libraries import library_problem
-from ansible_collections.ocore.cloud.plugins.module_utils._api.redaction import Scrubber, Warnings, displayable
+from ansible_collections.ocore.cloud.plugins.module_utils._api.redaction import (
+    Scrubber,
+    Warnings,
+    displayable,
+    scrubbed,
+)
 from ansible_collections.ocore.cloud.plugins.module_utils._api.settings import Settings
 from ansible_collections.ocore.cloud.plugins.module_utils._ops.reading import gather_records, read_instances
-from ansible_collections.ocore.cloud.plugins.plugin_utils._construct import (
-    Expression,
-    KeyedGroup,
-    Unresolved,
-    Variables,
+from ansible_collections.ocore.cloud.plugins.plugin_utils._construct import Variables
+from ansible_collections.ocore.cloud.plugins.plugin_utils._inventory_plan import (
+    Additions,
+    Evaluators,
+    Record,
+    Rules,
+    check_parents,
+    plan_inventory,
 )
 
 try:
@@ -224,44 +238,37 @@ except ImportError:  # ansible-core before 2.22 masks no output; nothing here sh
         return value
 
 
-Record = dict[str, Any]
-
-GROUP = "ocore"
 CACHE_FORMAT = 1
-"""Part of the cache key; to be raised when what is kept changes its shape."""
+"""Part of the cache key; to be raised when cached records change their shape."""
 TEMPLATED = ("api_url", "api_token", "organization")
 AUTH = (*TEMPLATED, "validate_certs", "ca_path", "request_timeout", "retries", "allow_http")
-SHOWN = 5
-"""So many warnings of one kind, or names in one warning, are shown."""
-
-
-@dataclass
-class Plan:
-    """What will be added to the inventory, in this order."""
-
-    groups: dict[str, None] = field(default_factory=dict)
-    parents: dict[tuple[str, str], None] = field(default_factory=dict)
-    """(parent, child)"""
-    hosts: list[tuple[str, dict[str, Any], dict[str, None]]] = field(default_factory=list)
-    """name, variables, groups"""
+RULES = ("filters", "compose", "groups", "keyed_groups", "strict", "leading_separator")
+NAMES = ("ocore.yml", "ocore.yaml")
+"""How the name of an inventory file ends."""
+NAMES_SHOWN = 5
+"""How many names one warning lists."""
 
 
 class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):  # type: ignore[misc]
-    """The inventory plugin; Ansible calls ``verify_file`` and ``parse``."""
+    """The inventory plugin; Ansible calls ``verify_file``, ``parse`` and ``update_cache_if_changed``."""
 
     NAME = "ocore.cloud.ocore"
 
     def verify_file(self, path: str) -> bool:
-        """Tell whether ``path`` is a readable file with a name for this plugin."""
-        return bool(super().verify_file(path)) and path.endswith(("ocore.yml", "ocore.yaml"))
+        """Return whether ``path`` is a readable file for this plugin.
+
+        One that names the plugin but has another name is taken as well, so that ``parse`` can say which name is right.
+        """
+        return bool(super().verify_file(path)) and (path.endswith(NAMES) or _names_this_plugin(path))
 
     def parse(self, inventory: Any, loader: Any, path: str, cache: bool = True) -> None:
         """Add the instances to the inventory.
 
-        :param cache: false when what is kept must not be used (``--flush-cache``, ``meta: refresh_inventory``).
+        :param cache: false when cached records must not be used (``--flush-cache``, ``meta: refresh_inventory``).
         :raises AnsibleParserError: with a sentence for the user; nothing has been added then.
         """
         super().parse(inventory, loader, path, cache)
+        _check_name(path)
         missing = library_problem()
         if missing is not None:
             raise AnsibleParserError(missing[0])
@@ -271,152 +278,135 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):  # type: i
                 f"{path} has options that the inventory plugin does not know: {', '.join(sorted(map(str, unknown)))}."
             )
         try:
-            found = self._records(cache)
-            plan = self._plan(found)
-            _check_loops(plan, inventory)
+            records = self._records(cache)
         except OcoreError as error:
             raise AnsibleParserError(error.message) from None
-        self._add(plan)
+        additions = self._plan(records)
+        self._warn_of_renamed(additions.renamed)
+        self._add(additions)
+
+    def update_cache_if_changed(self) -> None:
+        """Write the cache. Its files may hold secrets, so they are for their owner only."""
+        super().update_cache_if_changed()
+        plugin = self._cache._plugin
+        if isinstance(plugin, BaseFileCacheModule):
+            for key in self._cache:  # no public method names the file of a key
+                with contextlib.suppress(OSError):  # expired and removed, or somebody else's
+                    os.chmod(plugin._get_cache_file_name(plugin._get_key(key)), 0o600)
 
     # Reading
 
     def _configuration(self, path: str) -> dict[str, Any]:
-        """Read the configuration file and take over its options."""
+        """Read the configuration file and apply its options."""
         try:
             config: dict[str, Any] = self._read_config_data(path)
         except AnsibleError as error:
             if "'api_token'" in str(error):
-                raise AnsibleParserError(
-                    "The option api_token must be a text."
-                ) from None  # Ansible's words show the token
+                # Ansible's words show the token.
+                raise AnsibleParserError("The option api_token must be a string.") from None
             raise
         return config
 
     def _records(self, use_cache: bool) -> list[Record]:
-        """Give the instance records, from the cache or from oCore."""
-        options = {name: self.get_option(name) for name in AUTH}
-        for name in TEMPLATED:
-            options[name] = self._option_text(name)
-        settings = Settings.from_options(options)
-        register_secret(settings.token)
-        servers = list(dict.fromkeys(self._template_option("server_ids")))
+        """Return the instance records, from the cache or from oCore."""
+        settings = self._settings()
+        servers = self._server_ids()
         gather = sorted(set(self.get_option("gather")))
         reveal = self.get_option("reveal_env_vars")
         if not self.get_option("cache"):
             return self._fetch(settings, servers, gather, reveal)
         key = cache_key(settings, servers, gather, reveal)
-        kept = self._kept(key) if use_cache else None
-        if kept is not None:
-            return kept
-        found = self._fetch(settings, servers, gather, reveal)
-        # As one text: Ansible makes a deep copy of what is kept, which takes longer than to read it from oCore.
-        self._cache[key] = json.dumps(found)
-        return found
+        cached = self._cached_records(key) if use_cache else None
+        if cached is not None:
+            return cached
+        records = self._fetch(settings, servers, gather, reveal)
+        # As one text: Ansible makes a deep copy of what is cached, which takes longer than to read it from oCore.
+        self._cache[key] = json.dumps(records)
+        return records
+
+    def _settings(self) -> Settings:
+        options = {name: self.get_option(name) for name in AUTH}
+        for name in TEMPLATED:
+            value = self._template_option(name)
+            if value is not None and not isinstance(value, str):
+                raise AnsibleParserError(f"The option {name} must be a string.")
+            options[name] = value
+        settings = Settings.from_options(options)
+        register_secret(settings.token)
+        return settings
+
+    def _server_ids(self) -> list[str]:
+        """Return the ids of servers, each once. An empty one must not turn into all servers."""
+        servers = []
+        for value in self._template_option("server_ids"):
+            server = value.strip() if isinstance(value, str) else ""
+            if not server:
+                raise AnsibleParserError(
+                    "The option server_ids has an entry that is empty or not a string. Give the ids of servers, or leave "
+                    "the option out to read the instances on all servers."
+                )
+            servers.append(server)
+        return list(dict.fromkeys(servers))
 
     def _template_option(self, name: str) -> Any:
         self.templar.available_variables = self._vars
         try:
             return self.templar.template(self.get_option(name))
         except AnsibleError as error:
-            raise AnsibleParserError(f"The option {name} can't be evaluated: {error}") from None
+            raise AnsibleParserError(f"Cannot evaluate the option {name}: {error}") from None
 
-    def _option_text(self, name: str) -> str | None:
-        value = self._template_option(name)
-        if value is not None and not isinstance(value, str):
-            raise AnsibleParserError(f"The option {name} must be a text.")
-        return value
-
-    def _kept(self, key: str) -> list[Record] | None:
-        """Give what the cache holds and has not expired, or null."""
+    def _cached_records(self, key: str) -> list[Record] | None:
+        """Return the records that the cache holds and that have not expired, or ``None``."""
         try:
             text = self._cache.get(key)
             if text is None:
                 return None
-            found: list[Record] = json.loads(text)
-            if not isinstance(found, list) or not all(isinstance(record, dict) and "id" in record for record in found):
+            records: list[Record] = json.loads(text)
+            if not isinstance(records, list) or not all(isinstance(item, dict) and "id" in item for item in records):
                 raise ValueError("it holds no records")
         except (AnsibleError, TypeError, ValueError) as error:
-            self.display.warning(f"The inventory cache can't be used, so oCore is asked: {error}")
+            self.display.warning(f"Cannot use the inventory cache, so the instances are read from oCore: {error}")
             return None
-        return found
+        return records
 
     def _fetch(self, settings: Settings, servers: Sequence[str], gather: Sequence[str], reveal: bool) -> list[Record]:
         """Read all instances from oCore."""
-        warnings = Warnings(self.display.warning, scrub := Scrubber([settings.token]))
-        client = Client(settings, caller="ocore inventory", warn=warnings)
+        scrub = Scrubber([settings.token])
+        warn = Warnings(self.display.warning, scrub)
+        deadline = Deadline()
+        client = Client(settings, caller="ocore inventory", warn=warn, deadline=deadline)
         try:
-            return gather_records(client, read_instances(client, servers, warnings), gather, reveal, warnings)
+            records = gather_records(client, read_instances(client, servers, warn), gather, reveal, warn)
+            # Texts of the API may quote the token. One look at all of them costs less than one at each.
+            text = json.dumps(records)
+            return records if scrub(text) == text else scrubbed(records, scrub)
         except OcoreError as error:
-            error.message = displayable(scrub(error.message))
-            raise
+            raise AnsibleParserError(displayable(scrub(error.message))) from None
         finally:
+            deadline.stop()  # after Ctrl-C no thread sends another request
             client.close()
-            warnings.close()
+            warn.close()
 
-    # Evaluating
+    # Planning
 
-    def _plan(self, found: Sequence[Record]) -> Plan:
-        """Evaluate everything for all instances.
-
-        :raises AnsibleParserError: when something can't be evaluated and has to be.
-        """
-        prefix = self.get_option("hostvars_prefix")
-        if not re.fullmatch(r"[A-Za-z_]\w*", prefix, re.ASCII):
-            raise AnsibleParserError(
-                f"hostvars_prefix must begin with a letter or underscore and hold only these and digits, not {prefix!r}."
-            )
-        strict = self.get_option("strict")
+    def _plan(self, records: Sequence[Record]) -> Additions:
         hidden = frozenset(self._vars or {}) if self.get_option("use_extra_vars") else frozenset()
-        filters = self._filters()
-        compose = {
-            _variable(name): Expression(text, self._compose, strict=strict, hidden=hidden)
-            for name, text in self.get_option("compose").items()
-        }
-        conditions = [
-            (self._sanitize_group_name(name), Expression(text, self._condition, strict=strict, condition=True))
-            for name, text in self.get_option("groups").items()
-        ]
-        keyed = [
-            KeyedGroup(
-                entry,
-                self._compose,
-                self._template,
-                self._sanitize_group_name,
-                strict=strict,
-                leading_separator=self.get_option("leading_separator"),
-                hidden=hidden,
-            )
-            for entry in self.get_option("keyed_groups")
-        ]
-        plan = Plan(groups={GROUP: None})
-        names = host_names(found, self.get_option("hostnames"))
-        renamed = []
+        evaluate = Evaluators(self._compose, self._condition, self._template, self._sanitize_group_name)
+        additions = plan_inventory(
+            records,
+            Rules({name: self.get_option(name) for name in RULES}, evaluate, hidden),
+            prefix=self.get_option("hostvars_prefix"),
+            hostnames=self.get_option("hostnames"),
+            variables_of=self._variables,
+        )
+        groups = self.inventory.groups
+        check_parents(additions, {name: {above.name for above in groups[name].parent_groups} for name in groups})
+        return additions
+
+    def _variables(self, name: str, own: dict[str, Any]) -> Variables:
+        """Return what expressions see: the variables that the host will have, those of other sources too."""
         source = self.inventory.current_source
         where = {"inventory_file": source, "inventory_dir": basedir(source) if source else None}
-        keys = {name: f"{prefix}{name}" for record in found for name in record}
-        for record, (name, wanted) in zip(found, names, strict=True):
-            own = {keys[field]: value for field, value in record.items()}
-            variables = self._variables(name, own, where)
-            if not _included(filters, name, variables):
-                continue
-            if name != wanted:
-                renamed.append((wanted, name))
-            composed = dict(_composed(compose, name, variables, strict))
-            variables.add(composed)
-            groups = {GROUP: None}
-            for group in _conditional(conditions, name, variables, strict):
-                groups[_group(group, plan)] = None
-            for entry in keyed:
-                for group, parent in entry.groups(name, variables):
-                    groups[_group(group, plan)] = None
-                    if parent:
-                        plan.parents[_group(parent, plan), group] = None
-            plan.hosts.append((name, combine_vars(own, composed) if composed else own, groups))
-        self._warn_of_renamed(renamed)
-        return plan
-
-    def _variables(self, name: str, own: dict[str, Any], where: Mapping[str, Any]) -> Variables:
-        """Give what expressions see: the variables that the host will have, of other sources too."""
         data = {**own, **where, "inventory_hostname": name, "inventory_hostname_short": name.split(".")[0]}
         known = self.inventory.hosts.get(name)
         if known is None:
@@ -434,164 +424,62 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):  # type: i
         self.templar.available_variables = combine_vars(variables, self._vars) if extra else variables
         return self.templar.template(text)
 
-    def _filters(self) -> list[tuple[bool, Expression]]:
-        """Give the filters: whether the entry includes, and its condition."""
-        filters = []
-        for entry in self.get_option("filters"):
-            if not isinstance(entry, Mapping) or len(entry) != 1 or not {"include", "exclude"}.issuperset(entry):
-                raise AnsibleParserError(
-                    f"Each of the filters has to be one include or exclude with a condition, not {entry}."
-                )
-            ((kind, text),) = entry.items()
-            filters.append((kind == "include", Expression(text, self._condition, strict=True, condition=True)))
-        return filters
-
     def _warn_of_renamed(self, renamed: Sequence[tuple[str, str]]) -> None:
         if renamed:
             wanted = sorted({wanted for wanted, _name in renamed})
-            more = f" and {len(wanted) - SHOWN} more" if len(wanted) > SHOWN else ""
+            more = f" and {len(wanted) - NAMES_SHOWN} more" if len(wanted) > NAMES_SHOWN else ""
             self.display.warning(
                 f"{len(renamed)} hosts have the id of their instance in their name, such as "
-                f"{min(name for _wanted, name in renamed)}, because several share a name or it is "
-                f"reserved: {', '.join(wanted[:SHOWN])}{more}. Names that are unique "
-                "in the organization come from slug or id in hostnames."
+                f"{min(name for _wanted, name in renamed)}, because several instances share a name or it is reserved: "
+                f"{', '.join(wanted[:NAMES_SHOWN])}{more}. Use slug or id in hostnames for names that are unique in the "
+                "organization."
             )
 
     # Adding
 
-    def _add(self, plan: Plan) -> None:
+    def _add(self, additions: Additions) -> None:
         """Add what was planned. Nothing in here depends on data, so that it does not stop half-way."""
         inventory = self.inventory
         # Hosts before groups: the name of a host that is called like a group would mean the group from then on.
-        for name, variables, _groups in plan.hosts:
-            inventory.add_host(name)
-            host = inventory.hosts[name] if name in inventory.groups else None
-            for key, value in variables.items():
+        for planned in additions.hosts:
+            inventory.add_host(planned.name)
+            host = inventory.hosts[planned.name] if planned.name in inventory.groups else None
+            for key, value in planned.variables.items():
                 if host is None:
-                    inventory.set_variable(name, key, value)
+                    inventory.set_variable(planned.name, key, value)
                 else:
                     host.set_variable(key, value)
-        for group in plan.groups:
+        for group in additions.groups:
             inventory.add_group(group)
-        for parent, child in plan.parents:
+        for parent, child in additions.parents:
             inventory.add_child(parent, child)
-        for name, _variables, groups in plan.hosts:
-            for group in groups:
-                inventory.add_host(name, group)
+        for planned in additions.hosts:
+            for group in planned.groups:
+                inventory.add_host(planned.name, group)
+
+
+def _names_this_plugin(path: str) -> bool:
+    """Return whether a YAML file has our plugin as its ``plugin``."""
+    if not path.endswith((".yml", ".yaml")):
+        return False
+    try:
+        with open(path, encoding="utf-8") as file:
+            return re.search(r"""^plugin: *['"]?ocore\.cloud\.ocore\b""", file.read(), re.MULTILINE) is not None
+    except (OSError, ValueError):
+        return False
+
+
+def _check_name(path: str) -> None:
+    if not path.endswith(NAMES):
+        stem, extension = os.path.splitext(os.path.basename(path))
+        raise AnsibleParserError(
+            f"The name of an inventory file for the plugin ocore.cloud.ocore must end in {' or '.join(NAMES)}. "
+            f"Rename {path} to {stem}.ocore{extension}, for example."
+        )
 
 
 def cache_key(settings: Settings, servers: Sequence[str], gather: Sequence[str], reveal: bool) -> str:
-    """Give the name under which the answer to these questions is kept; the token goes in, but can't be got out."""
+    """Return the name under which the answer to these questions is cached; no token can be recovered from it."""
     token = hashlib.sha256(settings.token.encode()).hexdigest()
     parts = [CACHE_FORMAT, settings.api_url, settings.organization, token, sorted(servers), list(gather), reveal]
     return "ocore_" + hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
-
-
-def host_names(found: Sequence[Record], preference: Sequence[str]) -> list[tuple[str, str]]:
-    """Give the host name for each record, and beside it the one that it would have if that were free."""
-    wanted = [_wanted_name(record, preference) for record in found]
-    count = Counter(wanted)
-    reserved = {"all", "ungrouped", GROUP, *C.LOCALHOST}
-    taken = {name for name in wanted if count[name] == 1 and name not in reserved}
-    names = []
-    for record, name in zip(found, wanted, strict=True):
-        unique = name
-        if name not in taken:
-            unique = f"{name}_{_usable(record['id'])}"
-            while unique in taken:
-                unique += "_"
-            taken.add(unique)
-        names.append((unique, name))
-    return names
-
-
-def _wanted_name(record: Record, preference: Sequence[str]) -> str:
-    for source in (*preference, "id"):
-        if source == "primary_domain":
-            text = next(
-                (entry["domain"] for entry in record["domains"] if entry["is_primary"] and entry["domain"]), None
-            )
-        else:
-            text = record[source]
-        name = _usable(text or "")
-        if name:
-            return name
-    raise AssertionError("each record has an id")
-
-
-def _usable(text: str) -> str:
-    """Give a text as a host name that --limit can select."""
-    return re.sub(r"^[.-]|[^\w.-]", "_", text.strip())
-
-
-def _variable(name: Any) -> str:
-    try:
-        validate_variable_name(name)
-    except AnsibleError:
-        raise AnsibleParserError(f"compose can't set {name!r}: that is no name for a variable.") from None
-    return str(name)
-
-
-def _included(filters: Sequence[tuple[bool, Expression]], host: str, variables: Variables) -> bool:
-    for includes, condition in filters:
-        try:
-            if condition.value(variables):
-                return includes
-        except Exception as error:
-            raise AnsibleParserError(
-                f"The filter {condition.text} can't be evaluated for host {host}: {error}"
-            ) from None
-    return True
-
-
-def _composed(
-    compose: Mapping[str, Expression], host: str, variables: Variables, strict: bool
-) -> Iterator[tuple[str, Any]]:
-    for name, expression in compose.items():
-        try:
-            yield name, expression.value(variables)
-        except Unresolved:
-            continue
-        except Exception as error:
-            if strict:
-                raise AnsibleParserError(f"Could not set {name} for host {host}: {error}") from None
-
-
-def _conditional(
-    conditions: Sequence[tuple[str, Expression]], host: str, variables: Variables, strict: bool
-) -> Iterator[str]:
-    for group, condition in conditions:
-        try:
-            if condition.value(variables):
-                yield group
-        except Unresolved:
-            continue
-        except Exception as error:
-            if strict:
-                raise AnsibleParserError(f"Could not add host {host} to group {group}: {error}") from None
-
-
-def _group(name: str, plan: Plan) -> str:
-    if not name:
-        raise AnsibleParserError("A group of keyed_groups or groups has no name; give it a prefix or a default_value.")
-    plan.groups[name] = None
-    return name
-
-
-def _check_loops(plan: Plan, inventory: Any) -> None:
-    """Refuse groups that would contain themselves: Ansible would notice only when half of them are there."""
-    if not plan.parents:
-        return
-    above: dict[str, set[str]] = {
-        name: {p.name for p in group.parent_groups} for name, group in inventory.groups.items()
-    }
-    for parent, child in plan.parents:
-        above.setdefault(child, set()).add(parent)
-        if parent != "all":
-            above.setdefault(parent, set()).add("all")
-    try:
-        TopologicalSorter(above).prepare()
-    except CycleError as error:
-        raise AnsibleParserError(
-            f"parent_group makes groups contain each other: {' < '.join(dict.fromkeys(error.args[1]))}."
-        ) from None

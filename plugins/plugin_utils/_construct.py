@@ -24,6 +24,7 @@ from typing import Any
 
 from ansible.errors import AnsibleParserError, AnsibleValueOmittedError
 from ansible.template import is_trusted_as_template
+from ansible_collections.ocore.cloud.plugins.module_utils._api.redaction import displayable
 from jinja2 import Environment, TemplateError, nodes
 from jinja2.parser import Parser
 
@@ -312,65 +313,84 @@ class KeyedGroup:
         self._named: dict[str, str] = {}
 
     def groups(self, host: str, variables: Variables) -> Iterator[tuple[str, str | None]]:
-        """Give the groups of a host, each with its parent or null.
+        """Give the groups of a host, each with its parent or ``None``.
 
-        :raises AnsibleParserError: when strict and the host has no key, and for a key that can't name a group.
+        :raises AnsibleParserError: when strict and the host has no key, and for a key that cannot name a group.
         """
+        found, key = self._key_of(host, variables)
+        if not found:
+            return
+        found, parent = self._parent_of(host, key, variables)
+        if found:
+            for name in self._names(host, key):
+                yield self._group(f"{name}"), self._sanitize(parent) if parent else None
+
+    def _key_of(self, host: str, variables: Variables) -> tuple[bool, Any]:
+        """Return whether the host has a key, and the key: a string, a list or a dictionary, or ``None`` for a default."""
         try:
             key = self._key.value(variables)
         except Exception as error:
             if self._strict:
-                raise AnsibleParserError(
-                    f"Could not generate group for host {host} from {self._key.text} entry: {error}"
+                raise self._failure(
+                    f"Could not generate group for host {host} from {self._key.text} entry", error
                 ) from None
-            return
-        by_default = self._default is not None and (key is None or key == "")
-        if not key and not by_default:
-            if self._strict and key not in ([], {}):
-                raise AnsibleParserError(
-                    f"No key or key resulted empty for {self._key.text} in host {host}, invalid entry"
-                )
-            return
+            return False, None
+        if isinstance(key, (bool, int, float)):
+            return True, str(key)
+        if self._default is not None and (key is None or key == ""):
+            return True, None
+        if not key and self._strict and key not in ([], {}):
+            raise AnsibleParserError(f"No key or key resulted empty for {self._key.text} in host {host}, invalid entry")
+        return bool(key), key
+
+    def _parent_of(self, host: str, key: Any, variables: Variables) -> tuple[bool, str | None]:
+        """Return whether the parent could be told, and its name or ``None``."""
+        name: Any = self._parent
         try:
-            parent = self._parent_for(variables)
+            if name and ("{" in name or name.startswith("#")):
+                name = self._template(name, variables.every)
+        except AnsibleValueOmittedError:
+            return True, None
         except Exception as error:
             if self._strict:
-                raise AnsibleParserError(
-                    f"Could not generate parent group {self._parent!r} for group {key!r}: {error}"
+                raise self._failure(
+                    f"Could not generate parent group {self._parent!r} for group {key!r} of host {host}", error
                 ) from None
-            return
-        if parent and not isinstance(parent, str):
-            raise AnsibleParserError(f"parent_group {self._parent!r} gives no text for host {host}: {parent!r}")
-        for name in [self._default] if by_default else self._names(key):
-            yield self._group(f"{name}"), self._sanitize(parent) if parent else None
+            return False, None
+        if name and not isinstance(name, str):
+            raise self._failure(f"parent_group {self._parent!r} gives no text for host {host}", repr(name))
+        return True, name
 
-    def _parent_for(self, variables: Variables) -> Any:
-        name = self._parent
-        if name and ("{" in name or name.startswith("#")):
-            try:
-                name = self._template(name, variables.every)
-            except AnsibleValueOmittedError:
-                name = None
-        return name
-
-    def _names(self, key: Any) -> Iterator[Any]:
-        if isinstance(key, str):
+    def _names(self, host: str, key: Any) -> Iterator[Any]:
+        """Give the names that a key makes, without prefix; a default takes the place of what is empty."""
+        if key is None:
+            yield self._default
+        elif isinstance(key, str):
             yield key
         elif isinstance(key, list):
             for name in key:
                 yield self._default if self._default is not None and (name is None or name == "") else name
         elif isinstance(key, Mapping):
-            for name, value in key.items():
-                if value is not None and value != "":
-                    yield f"{name}{self._separator}{value}"
-                elif self._default is not None:
-                    yield f"{name}{self._separator}{self._default}"
-                else:
-                    yield name if self._trailing is False else f"{name}{self._separator}{value}"
+            yield from self._pairs(key)
         else:
             raise AnsibleParserError(
-                f"Invalid group name format, expected a string or a list of them or dictionary, got: {type(key)}"
+                f"The key {self._key.text} of keyed_groups gives {type(key).__name__} for host {host}. It must give a "
+                "string, a number, a boolean, a list or a dictionary."
             )
+
+    def _pairs(self, key: Mapping[Any, Any]) -> Iterator[Any]:
+        """Give the names that a dictionary makes."""
+        for name, value in key.items():
+            if value is not None and value != "":
+                yield f"{name}{self._separator}{value}"
+            elif self._default is not None:
+                yield f"{name}{self._separator}{self._default}"
+            else:
+                yield name if self._trailing is False else f"{name}{self._separator}{value}"
+
+    @staticmethod
+    def _failure(attempt: str, error: object) -> AnsibleParserError:
+        return AnsibleParserError(displayable(f"{attempt}: {error}"))
 
     def _group(self, name: str) -> str:
         if name not in self._named:

@@ -14,7 +14,7 @@ import unicodedata
 import urllib.parse
 from collections import Counter
 from collections.abc import Callable, Iterable
-from typing import Optional, Protocol
+from typing import Any, Optional, Protocol
 
 MASK = "********"
 SHORTEST = 4
@@ -153,6 +153,15 @@ class Scrubber:
                 self._forms |= _forms(secret)
             self._new.clear()
             return tuple(self._forms)
+
+
+def scrubbed(value: Any, scrub: Scrubber) -> Any:
+    """Return a value of JSON's types with every secret in its texts replaced; keys stay as they are."""
+    if isinstance(value, str):
+        return scrub(value)
+    if isinstance(value, dict):
+        return {key: scrubbed(item, scrub) for key, item in value.items()}
+    return [scrubbed(item, scrub) for item in value] if isinstance(value, list) else value
 
 
 def displayable(text: str) -> str:

@@ -13,7 +13,13 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.ocore.cloud.plugins.module_utils._api.client import Client
 from ansible_collections.ocore.cloud.plugins.module_utils._api.deadline import Deadline
 from ansible_collections.ocore.cloud.plugins.module_utils._api.libraries import library_problem
-from ansible_collections.ocore.cloud.plugins.module_utils._api.redaction import MASK, Scrubber, Warnings, displayable
+from ansible_collections.ocore.cloud.plugins.module_utils._api.redaction import (
+    MASK,
+    Scrubber,
+    Warnings,
+    displayable,
+    scrubbed,
+)
 from ansible_collections.ocore.cloud.plugins.module_utils._api.settings import Settings
 from ansible_collections.ocore.cloud.plugins.module_utils._ops.arguments import Spec, clean_identifiers
 from ansible_collections.ocore.cloud.plugins.module_utils._ops.lifecycle import Clock
@@ -58,7 +64,7 @@ def run(
             client.close()
         warnings.close()
     # AnsibleModule does this up to ansible-core 2.21. From 2.22 on it leaves the token to be hidden where it is shown.
-    cleaned_result: dict[str, Any] = _scrubbed(result, scrub)
+    cleaned_result: dict[str, Any] = scrubbed(result, scrub)
     return cleaned_result
 
 
@@ -73,14 +79,6 @@ def _failure(operation: Operation, current: Run | None, error: Exception) -> dic
         "failed": True,
         "msg": displayable(message),
     }
-
-
-def _scrubbed(value: Any, scrub: Scrubber) -> Any:
-    if isinstance(value, str):
-        return scrub(value)
-    if isinstance(value, dict):
-        return {key: _scrubbed(item, scrub) for key, item in value.items()}
-    return [_scrubbed(item, scrub) for item in value] if isinstance(value, list) else value
 
 
 def _result(operation: Operation, current: Run | None) -> dict[str, Any]:
@@ -99,7 +97,7 @@ def shown_arguments(options: Mapping[str, Any], spec: Spec) -> dict[str, Any]:
     :param spec: the argument spec of these options. What it does not name is masked as well: a misspelled ``env_vars``
         holds the same secrets.
     """
-    shown: dict[str, Any] = _scrubbed(_masked(options, spec), Scrubber([str(options.get("api_token") or "")]))
+    shown: dict[str, Any] = scrubbed(_masked(options, spec), Scrubber([str(options.get("api_token") or "")]))
     return shown
 
 

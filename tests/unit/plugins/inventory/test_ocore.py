@@ -232,14 +232,14 @@ def test_odd_records_cost_a_warning_not_the_inventory(parse: Parse, api: Api, wa
     inventory = parse()
     assert len(inventory.hosts) == 9
     assert inventory.hosts["bare"].vars["ocore_domains"] == []
-    assert sum("domains" in text for text in warnings) == ocore.SHOWN + 1
+    assert sum("domains" in text for text in warnings) == 6
     assert "3 more warnings of this kind: unusable values in domains." in warnings
 
 
 def test_a_list_shorter_than_its_total_is_told(parse: Parse, api: Api, warnings: list[str]) -> None:
     api.total = 12
     parse()
-    assert ["more instances than the" in text for text in warnings] == [True]
+    assert ["more instances than the 2 that it listed" in text for text in warnings] == [True]
 
 
 # Templates
@@ -266,9 +266,35 @@ def test_data_is_never_a_template(parse: Parse, api: Api, tmp_path: Path) -> Non
     (host,) = inventory.hosts.values()
     assert host.vars["copy"] == host.vars["first"] == host.vars["ocore_name"] == evil
     assert re.fullmatch(r"[\w.-]+", host.name)
-    assert not any(is_trusted_as_template(value) for value in host.vars.values())
+    made = ("copy", "joined", "first", "ocore_name", "ocore_status")
+    assert not any(is_trusted_as_template(host.vars[name]) for name in made)
+    assert not is_trusted_as_template(host.vars["ocore_domains"][0]["domain"])
     assert members(inventory, "same") == [host.name]
     assert not mark.exists()
+
+
+def test_trust_goes_to_every_text_that_cannot_be_a_template(parse: Parse, api: Api) -> None:
+    api.instances = [instance(1, name="{{ x }}", statusMessage="#jinja2: x", envVars={"A": "b", "B": "{% x"})]
+    variables = parse(
+        reveal_env_vars=True,
+        compose={"ansible_host": "ocore_domains[0].domain", "copies": "{'a': [ocore_slug, ocore_name]}"},
+    )
+    variables = variables.hosts["shop-1"].vars
+    trusted_ones = [
+        variables["ocore_slug"],
+        variables["ocore_env_vars"]["A"],
+        variables["ocore_domains"][0]["domain"],
+        variables["ansible_host"],
+        variables["copies"]["a"][0],
+    ]
+    assert all(is_trusted_as_template(value) for value in trusted_ones)
+    others = [
+        variables["ocore_name"],
+        variables["ocore_status_message"],
+        variables["ocore_env_vars"]["B"],
+        variables["copies"]["a"][1],
+    ]
+    assert not any(is_trusted_as_template(value) for value in others)
 
 
 def test_the_token_may_come_from_a_lookup(parse: Parse, api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -306,9 +332,9 @@ def test_the_rendered_token_is_registered_as_a_secret(parse: Parse, monkeypatch:
     [
         ({"api_token": None}, "OCORE_API_TOKEN"),
         ({"api_token": "{{ lookup('ansible.builtin.env', 'NOT_SET_ANYWHERE') }}"}, "OCORE_API_TOKEN"),
-        ({"api_token": [TOKEN]}, "api_token must be a text"),
+        ({"api_token": [TOKEN]}, "api_token must be a string"),
         ({"api_token": "{{ " + TOKEN.replace("-", "_") + " }}"}, "api_token"),
-        ({"api_token": "{{ ['" + TOKEN + "'] }}"}, "must be a text"),
+        ({"api_token": "{{ ['" + TOKEN + "'] }}"}, "must be a string"),
         ({"api_url": "http://ocore.example"}, "unencrypted"),
         ({"api_url": "nonsense"}, "api_url"),
         ({"request_timeout": "soon"}, "request_timeout"),
@@ -330,7 +356,10 @@ def test_the_rendered_token_is_registered_as_a_secret(parse: Parse, monkeypatch:
         ({"keyed_groups": [{"key": "ocore_status_message"}], "strict": True}, "ocore_status_message"),
         ({"keyed_groups": [{"key": "ocore_slug", "parent_group": "{{ x }}"}], "strict": True}, "parent group"),
         ({"keyed_groups": [{"key": "ocore_slug", "parent_group": 5}]}, "parent_group"),
-        ({"keyed_groups": [{"key": "ocore_workers"}]}, "expected a string"),
+        ({"keyed_groups": [{"key": "'2026-11-25' | to_datetime('%Y-%m-%d')"}]}, "DateTime for host shop-1"),
+        ({"server_ids": [" "]}, "server_ids has an entry that is empty"),
+        ({"server_ids": ""}, "server_ids has an entry that is empty"),
+        ({"server_ids": ["{{ lookup('ansible.builtin.env', 'NOT_SET_ANYWHERE') }}"]}, "server_ids has an entry that is empty"),
         ({"keyed_groups": ["ocore_slug"]}, "keyed group entry"),
         ({"keyed_groups": [{"key": "ocore_slug", "default_value": "a", "trailing_separator": False}]}, "mutually exclusive"),
         ({"keyed_groups": [{"key": "[none, '']", "separator": "", "default_value": ""}]}, "has no name"),
@@ -393,9 +422,35 @@ def test_an_api_that_is_not_there_adds_nothing_and_says_why(parse: Parse, api: A
     assert "no connection to 127.0.0.1" in failure(parse)
 
 
-def test_one_answer_missing_of_many_adds_nothing(parse: Parse, api: Api) -> None:
-    api.answers["/instances/id-2/health"] = 503
-    assert "health of instance shop-2" in failure(parse, gather=["health"])
+@pytest.mark.parametrize("answer", [500, 403, 409, 422, "text", {"status": {"a": 1}}])
+def test_one_health_request_that_fails_costs_its_value_not_the_inventory(
+    parse: Parse, api: Api, warnings: list[str], answer: Any
+) -> None:
+    api.answers["/instances/id-1/health"] = {"status": "healthy"}
+    api.answers["/instances/id-2/health"] = answer
+    inventory = parse(gather=["health"])
+    assert inventory.hosts["shop-1"].vars["ocore_health"]["status"] == "healthy"
+    assert not (inventory.hosts["shop-2"].vars["ocore_health"] or {}).get("status")
+    assert warnings
+
+
+@pytest.mark.parametrize("status", [401, 503])
+def test_a_failure_of_oCore_itself_while_gathering_adds_nothing(  # noqa: N802
+    parse: Parse, api: Api, status: int
+) -> None:
+    api.answers["/instances/id-2/health"] = status
+    assert f"health of instance shop-2 (id-2): oCore answered HTTP {status}" in failure(parse, gather=["health"])
+
+
+@pytest.mark.parametrize("odd", ["..", {}, True, None, "a/b", "\ud800"])
+def test_an_id_that_cannot_be_used_costs_one_instance_not_the_inventory(
+    parse: Parse, api: Api, warnings: list[str], odd: Any
+) -> None:
+    api.answers["/instances/id-1/health"] = {"status": "healthy"}
+    api.instances = [instance(1), instance(2, id=odd)]
+    inventory = parse(gather=["health"])
+    assert "shop-1" in inventory.hosts
+    assert inventory.hosts["shop-1"].vars["ocore_health"]["status"] == "healthy"
 
 
 def test_a_missing_library_is_told(parse: Parse, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -410,7 +465,7 @@ def test_a_missing_library_is_told(parse: Parse, monkeypatch: pytest.MonkeyPatch
 
 def test_server_ids_ask_for_each_server_once_and_keep_to_it(parse: Parse, api: Api) -> None:
     api.instances.append(instance(3, serverId="third"))
-    inventory = parse(server_ids=[SERVER, "third", SERVER])
+    inventory = parse(server_ids=[SERVER, " third ", f"{SERVER}\n"])
     assert list(inventory.hosts) == ["shop-1", "shop-3"]
     assert api.requests == [f"/api/instances?server_id={SERVER}", "/api/instances?server_id=third"]
 
@@ -536,6 +591,24 @@ def test_a_host_called_like_a_group_keeps_its_variables_to_itself(parse: Parse, 
 
 
 # Groups
+
+
+def test_keyed_groups_take_booleans_and_numbers_as_their_text(parse: Parse, api: Api) -> None:
+    api.instances = [
+        instance(1, mcpWriteEnabled=False, restartCount=0, workers=None),
+        instance(2, mcpWriteEnabled=True, restartCount=3, workers=2.5),
+    ]
+    inventory = parse(
+        keyed_groups=[
+            {"key": "ocore_mcp_write_enabled", "prefix": "mcp"},
+            {"key": "ocore_restart_count", "prefix": "restarts"},
+            {"key": "ocore_workers", "prefix": "workers", "default_value": "unknown"},
+        ],
+    )
+    assert members(inventory, "mcp_False") == members(inventory, "restarts_0") == ["shop-1"]
+    assert members(inventory, "mcp_True") == members(inventory, "restarts_3") == ["shop-2"]
+    assert members(inventory, "workers_unknown") == ["shop-1"]
+    assert members(inventory, "workers_2_5") == ["shop-2"]
 
 
 def test_constructed_groups_and_variables(parse: Parse) -> None:
@@ -689,6 +762,17 @@ def test_no_secret_is_in_the_cache(parse: Parse, cached: dict[str, Any]) -> None
         assert "shop-1" in entry.read_text()
 
 
+@pytest.mark.parametrize("served", [False, True])
+def test_cache_files_are_for_their_owner_only(parse: Parse, cached: dict[str, Any], served: bool) -> None:
+    parse(**cached, reveal_env_vars=True)
+    (entry,) = entries(cached)
+    if served:  # one that an earlier release wrote
+        entry.chmod(0o644)
+        parse(**cached, reveal_env_vars=True)
+    assert SECRET in entry.read_text()
+    assert entry.stat().st_mode & 0o777 == 0o600
+
+
 @pytest.mark.parametrize("text", ["no json", '"no json"', '"[1]"', '"{}"', '"[{}]"', "[]", "7"])
 def test_a_broken_cache_entry_is_replaced(parse: Parse, cached: dict[str, Any], text: str, warnings: list[str]) -> None:
     parse(**cached)
@@ -704,10 +788,29 @@ def test_a_broken_cache_entry_is_replaced(parse: Parse, cached: dict[str, Any], 
 
 def test_only_files_with_the_right_name_are_taken(tmp_path: Path) -> None:
     plugin = inventory_loader.get("ocore.cloud.ocore")
-    for name, taken in (("ocore.yml", True), ("prod.ocore.yaml", True), ("hosts.yml", False), ("ocore.json", False)):
-        (tmp_path / name).write_text("plugin: ocore.cloud.ocore\n")
+    for name, plugin_name, taken in (
+        ("ocore.yml", "ocore.cloud.ocore", True),
+        ("prod.ocore.yaml", "ocore.cloud.ocore", True),
+        ("hosts.yml", "hetzner.hcloud.hcloud", False),
+        ("ocore.json", "ocore.cloud.ocore", False),
+    ):
+        (tmp_path / name).write_text(f"plugin: {plugin_name}\n")
         assert plugin.verify_file(str(tmp_path / name)) is taken
     assert not plugin.verify_file(str(tmp_path / "missing.ocore.yml"))
+
+
+@pytest.mark.parametrize("plugin_name", ["ocore.cloud.ocore", "'ocore.cloud.ocore'", '"ocore.cloud.ocore"  # ours'])
+def test_file_name_that_is_wrong_is_answered_with_the_right_one(tmp_path: Path, plugin_name: str) -> None:
+    path = tmp_path / "hosts.yaml"
+    path.write_text(f"---\nplugin: {plugin_name}\n")
+    plugin = inventory_loader.get("ocore.cloud.ocore")
+    assert plugin.verify_file(str(path))
+    inventory = InventoryData()
+    with pytest.raises(
+        AnsibleParserError, match=r"must end in ocore\.yml or ocore\.yaml. Rename .* to hosts\.ocore\.yaml"
+    ):
+        plugin.parse(inventory, DataLoader(), str(path))
+    assert not inventory.hosts
 
 
 def test_the_manager_finds_the_plugin_by_the_file(api: Api, tmp_path: Path) -> None:
@@ -721,7 +824,13 @@ def test_the_manager_finds_the_plugin_by_the_file(api: Api, tmp_path: Path) -> N
 def command(tmp_path: Path, config: str, *options: str) -> str:
     """Run ansible-inventory with most verbose output; give all that it said."""
     (tmp_path / "ocore.yml").write_text(config)
-    script = "from ansible.cli.inventory import main; main()"
+    ran = ansible(tmp_path, "inventory", "-i", str(tmp_path / "ocore.yml"), "-vvvv", *options)
+    return ran.stdout + ran.stderr
+
+
+def ansible(tmp_path: Path, program: str, *options: str) -> subprocess.CompletedProcess[str]:
+    """Run a program of Ansible's."""
+    script = f"from ansible.cli.{program} import main; main()"
     link = (
         ROOT.parents[2] if ROOT.parts[-3:] == ("ansible_collections", "ocore", "cloud") else ROOT / ".build/collections"
     )
@@ -731,14 +840,18 @@ def command(tmp_path: Path, config: str, *options: str) -> str:
         "ANSIBLE_HOME": str(tmp_path / "home"),
         "ANSIBLE_LOCALHOST_WARNING": "false",
         "ANSIBLE_NOCOLOR": "true",
+        "ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.default",
         "HOME": str(tmp_path),
         "COLUMNS": "500",
     }
-    ran = subprocess.run(
-        [sys.executable, "-c", script, "-i", str(tmp_path / "ocore.yml"), "-vvvv", *options],
-        env=environment, capture_output=True, text=True, check=False, timeout=120,
-    )  # fmt: skip
-    return ran.stdout + ran.stderr
+    return subprocess.run(
+        [sys.executable, "-c", script, *options],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
 
 
 def test_no_secret_in_verbose_output_cache_or_errors(api: Api, tmp_path: Path) -> None:
@@ -762,3 +875,91 @@ def test_no_secret_in_verbose_output_cache_or_errors(api: Api, tmp_path: Path) -
         assert TOKEN not in text
         assert SECRET not in text
         assert "Traceback" not in text
+
+
+HOSTILE_CONFIG = """\
+plugin: ocore.cloud.ocore
+api_token: {token}
+api_url: {url}
+reveal_env_vars: true
+compose:
+  ansible_host: ocore_domains[0].domain
+  copy: ocore_name
+  joined: "ocore_name ~ '!'"
+keyed_groups:
+  - key: ocore_name
+  - {{key: ocore_status, prefix: is, parent_group: "{{{{ ocore_status }}}}"}}
+"""
+HOSTILE_PLAY = """\
+- hosts: ocore
+  gather_facts: false
+  connection: local
+  tasks:
+    - name: Show what the API said
+      ansible.builtin.debug:
+        msg: ["{{ ocore_name }}", "{{ ocore_status_message }}", "{{ ocore_env_vars }}", "{{ copy }}", "{{ joined }}"]
+    - name: Use it as a condition
+      ansible.builtin.debug:
+        msg: "{{ ocore_domains }}"
+      when: ocore_name != ocore_status_message
+"""
+
+
+def hostile(mark: Path) -> list[dict[str, Any]]:
+    """Give an instance whose texts would make a file if anything evaluated them."""
+    call = f"lookup('pipe', 'touch {mark}')"
+    return [
+        instance(
+            1,
+            name="{{ " + call + " }}",
+            statusMessage=f"#jinja2: variable_start_string: '[%', variable_end_string: '%]'\n[% {call} %]",
+            envVars={"A": "{% set x = " + call + " %}", "{{ " + call + " }}": "[% " + call + " %]"},
+            domains=[{"domain": "www.example.com", "isPrimary": True, "dnsStatus": "{# " + call + " #}"}],
+        )
+    ]
+
+
+def test_hostile_texts_stay_inert_in_a_play_and_after_a_round_trip(api: Api, tmp_path: Path) -> None:
+    mark = tmp_path / "executed"
+    api.instances = hostile(mark)
+    source = tmp_path / "ocore.yml"
+    source.write_text(HOSTILE_CONFIG.format(token=TOKEN, url=api.url))
+    listed = ansible(tmp_path, "inventory", "-i", str(source), "--list")
+    again = tmp_path / "again.sh"
+    again.write_text(f"#!/bin/sh\ncat {tmp_path}/listed.json\n")
+    again.chmod(0o700)
+    (tmp_path / "listed.json").write_text(listed.stdout)
+    (tmp_path / "play.yml").write_text(HOSTILE_PLAY)
+    relisted = ansible(tmp_path, "inventory", "-i", str(again), "--list")
+    assert json.loads(relisted.stdout)["_meta"] == json.loads(listed.stdout)["_meta"]
+    for inventory in (source, again):
+        played = ansible(tmp_path, "playbook", "-i", str(inventory), str(tmp_path / "play.yml"))
+        assert "failed=0" in played.stdout, played.stdout + played.stderr
+        assert "touch" in played.stdout, "the texts are shown, not evaluated"
+    assert not mark.exists()
+
+
+def test_listed_inventory_holds_plain_texts(api: Api, tmp_path: Path) -> None:
+    source = tmp_path / "ocore.yml"
+    source.write_text(HOSTILE_CONFIG.format(token=TOKEN, url=api.url))
+    listed = json.loads(ansible(tmp_path, "inventory", "-i", str(source), "--list").stdout)
+    variables = listed["_meta"]["hostvars"]["shop-1"]
+    assert variables["ocore_status"] == "running", "AWX compares it with enabled_value"
+    assert variables["ansible_host"] == "www1.example.com", "the provisioning callback looks it up"
+    assert variables["joined"] == "Shop 1!"
+    assert "__ansible_unsafe" not in json.dumps(listed)
+
+
+def test_token_that_the_api_quotes_is_neither_published_nor_cached_nor_logged(api: Api, tmp_path: Path) -> None:
+    quoted = f"pull failed for {TOKEN}"
+    api.instances = [instance(1, statusMessage=quoted, domains=[{"domain": "a.example", "dnsStatus": quoted}])]
+    api.answers["/instances/id-1/health"] = {"status": "running", "statusMessage": quoted}
+    config = (
+        f"plugin: ocore.cloud.ocore\napi_token: {TOKEN}\napi_url: {api.url}\ngather: [health]\n"
+        f"cache: true\ncache_plugin: ansible.builtin.jsonfile\ncache_connection: {tmp_path}/cache\n"
+    )
+    said = command(tmp_path, config, "--list")
+    kept = "".join(entry.read_text() for entry in (tmp_path / "cache").iterdir())
+    assert "pull failed for ********" in said
+    assert "pull failed for ********" in kept
+    assert TOKEN not in said + kept

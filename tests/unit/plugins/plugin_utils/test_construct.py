@@ -15,7 +15,7 @@ from ansible.inventory.data import InventoryData
 from ansible.parsing.dataloader import DataLoader
 from ansible.plugins.inventory import BaseInventoryPlugin, Constructable
 from ansible.template import trust_as_template as trusted
-from ansible_collections.ocore.cloud.plugins.inventory.ocore import InventoryModule, _check_loops
+from ansible_collections.ocore.cloud.plugins.inventory.ocore import InventoryModule
 from ansible_collections.ocore.cloud.plugins.plugin_utils._construct import Expression, Variables
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
@@ -34,9 +34,19 @@ DEFAULTS = {
 
 
 class Stock(BaseInventoryPlugin, Constructable):
-    """Adds hosts the way most inventory plugins do."""
+    """Adds hosts the way most inventory plugins do, but for a boolean or a number as a key, which we take as its text."""
 
     NAME = "stock"
+    keys = False
+
+    def _compose(self, template: Any, variables: dict[str, Any], *options: Any) -> Any:
+        value = super()._compose(template, variables, *options)
+        return str(value) if self.keys and isinstance(value, (bool, int, float)) else value
+
+    def _add_host_to_keyed_groups(self, *args: Any, **options: Any) -> None:
+        self.keys = True
+        super()._add_host_to_keyed_groups(*args, **options)
+        self.keys = False
 
     def run(self, records: list[dict[str, Any]]) -> None:
         for record in records:
@@ -55,9 +65,7 @@ class Stock(BaseInventoryPlugin, Constructable):
 
 class Ours(InventoryModule):
     def run(self, records: list[dict[str, Any]]) -> None:
-        plan = self._plan(records)
-        _check_loops(plan, self.inventory)
-        self._add(plan)
+        self._add(self._plan(records))
         self.inventory.reconcile_inventory()
 
 
