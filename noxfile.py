@@ -169,7 +169,7 @@ def docs(session: nox.Session) -> None:
 def _unit(session: nox.Session, core: Core) -> None:
     """Run the unit tests: all with their coverage, or what the arguments choose."""
     _install(session, core.requirement, *RUNTIME, "-r", "tests/unit/requirements.txt", *EMULATOR)
-    everything = ("-q", "-n", "auto", "--dist", "worksteal", "--cov", "--cov-report=term")
+    everything = ("-q", "-n", "auto", "--dist", "loadfile", "--cov", "--cov-report=term")
     env = {**_collections(), "COVERAGE_FILE": str(BUILD / f"coverage-{core.series}")}
     session.run("pytest", *(session.posargs or everything), env=env)
 
