@@ -104,6 +104,8 @@ options:
     description:
       - Whether to delete certificates that are not in O(certificates). Deletes only those that this module has issued or
         that were declared before, and none that nginx still uses.
+      - A deleted certificate is archived in C(ocore-deleted) in O(config_dir). To restore it, unpack the archive in
+        O(config_dir).
     type: bool
     default: false
   on_error:

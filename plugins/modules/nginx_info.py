@@ -39,7 +39,7 @@ options:
     default: []
   own_file:
     description:
-      - The file that the caller renders. Its directives do not count for RV(names_hash_set).
+      - The file that the caller renders. Its directives do not count for RV(names_hash_set), and RV(sites) are read from it.
     type: path
     default: /etc/nginx/conf.d/ocore.conf
 attributes:
@@ -99,6 +99,12 @@ names_hash_set:
   description: Whether another configuration file sets C(server_names_hash_bucket_size) already.
   returned: always
   type: bool
+sites:
+  description: Slugs of the instances in O(own_file), as it is now.
+  returned: always
+  type: list
+  elements: str
+  sample: [crm, shop]
 certificates:
   description: The certificates that exist, by name.
   returned: always
@@ -153,6 +159,8 @@ from ansible_collections.ocore.cloud.plugins.module_utils._host.nginx import (
     features,
     has_ipv6,
     parse_build,
+    read_text,
+    rendered_sites,
 )
 
 
@@ -200,6 +208,7 @@ def main() -> None:
         features=features(build["version"], build["openssl"]),
         ipv6=has_ipv6(),
         names_hash_set=names_hash_set,
+        sites=rendered_sites(read_text(params["own_file"]) or ""),
         certificates=found,
         listening=[port for port in params["ports"] if accepts(port)],
     )

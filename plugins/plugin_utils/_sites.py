@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.ocore.cloud.plugins.module_utils._ops.lifecycle import Phase, phase_of
+from ansible_collections.ocore.cloud.plugins.plugin_utils._instance_options import parse_instance_options
 
 # An instance in any other phase than stopped or these is served: its port is what counts.
 REMOVED_PHASES = frozenset({Phase.LEAVING, Phase.GONE})
@@ -318,20 +319,24 @@ def nginx_sites(
 
     :param certificates: slug → what ``ocore.cloud.nginx_info`` found (usable, problem, names, trusted, fullchain, key).
     :param options: slug → settings that the operator gave for one instance.
-    :returns: ``{"sites": [...], "left_out": [...], "served": [{"server_name", "path"}]}``. A site is what :func:`resolve`
+    :raises AnsibleFilterError: for settings that are unknown or of the wrong type.
+    :returns: ``{"sites": [...], "left_out": [...], "served": [{"server_name", "path"}], "unknown": [slugs with options and
+        no record]}``. A site is what :func:`resolve`
         returns, with tls (``None``, or fullchain, key, trusted), tls_names (covered by the certificate), canonical (the
         name the others redirect to), redirect_code (301, or 302 while the primary name is not covered) and options.
         ``served`` is what the module ``ocore.cloud.nginx_config`` compares with the disk.
     """
-    options = options or {}
-    paused = [slug for slug, own in options.items() if own.get("maintenance")]
-    resolved, left_out = resolve(instances, auto_subdomain_zone=auto_subdomain_zone, maintenance=paused)
+    settings = parse_instance_options(options or {})
+    records = list(instances)
+    paused = [slug for slug, own in settings.items() if own.get("maintenance")]
+    resolved, left_out = resolve(records, auto_subdomain_zone=auto_subdomain_zone, maintenance=paused)
     sites = [
-        {**_with_tls(site, (certificates or {}).get(site["slug"])), "options": dict(options.get(site["slug"], {}))}
+        {**_with_tls(site, (certificates or {}).get(site["slug"])), "options": settings.get(site["slug"], {})}
         for site in resolved
     ]
     served = [{"server_name": site["canonical"], "path": site["tls"]["fullchain"]} for site in sites if site["tls"]]
-    return {"sites": sites, "left_out": left_out, "served": served}
+    slugs = {record.get("slug") for record in records if isinstance(record, Mapping)}
+    return {"sites": sites, "left_out": left_out, "served": served, "unknown": sorted(set(settings) - slugs)}
 
 
 def site_certificates(

@@ -133,6 +133,8 @@ def main() -> None:
         check(len(hosts) == len(INSTANCES), f"there are {len(INSTANCES)} hosts: {sorted(hosts)}")
         for host, server in zip(hosts, ocore.server_ids(), strict=True):
             hosts[host]["odoo_host_server_id"] = server
+            # The instances of the scenario give way to those of the API.
+            hosts[host]["odoo_host_allow_removal"] = True
         inventory = Path(where) / "servers.json"
         inventory.write_text(json.dumps({"all": {"hosts": hosts}}), encoding="utf-8")
 

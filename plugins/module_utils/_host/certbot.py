@@ -8,6 +8,7 @@ import json
 import os
 import re
 import ssl
+import tarfile
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +23,7 @@ from ansible_collections.ocore.cloud.plugins.module_utils._host.certificate impo
 
 MARK = "Ansible managed: ocore.cloud"
 OWNERSHIP_FILE = "ocore-certificates.json"
+ARCHIVE_DIR = "ocore-deleted"
 # From this version on certbot computes the window from the lifetime (4.0 documents it, but does not do it yet).
 WINDOW_BY_LIFETIME = (4, 1)
 SHORT_LIFETIME = 10 * 86400
@@ -118,6 +120,18 @@ class ConfigDir:
         """Replace the list of managed certificates."""
         text = json.dumps({"comment": MARK, "certificates": sorted(names)}, indent=2) + "\n"
         self._write(os.path.join(self.path, OWNERSHIP_FILE), text)
+
+    def archive(self, name: str) -> str:
+        """Pack the files of a certificate, with its key, into a file that only root can read. Return its path."""
+        directory = os.path.join(self.path, ARCHIVE_DIR)
+        os.makedirs(directory, mode=0o700, exist_ok=True)
+        target = os.path.join(directory, f"{name}-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}.tar.gz")
+        private = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(private, "wb") as handle, tarfile.open(fileobj=handle, mode="w:gz") as packed:
+            for part in (f"live/{name}", f"archive/{name}", f"renewal/{name}.conf"):
+                if os.path.lexists(os.path.join(self.path, part)):
+                    packed.add(os.path.join(self.path, part), arcname=part)
+        return target
 
     def _text(self, *parts: str) -> str:
         try:

@@ -63,6 +63,20 @@ def directive_elsewhere(dump: str, directive: str, own_file: str) -> bool:
     return False
 
 
+def rendered_sites(text: str) -> list[str]:
+    """Return the slugs of the instances in the file that the role nginx renders, in its order."""
+    return re.findall(r"^# ---- ([a-z0-9-]+)$", text, re.MULTILINE)
+
+
+def read_text(path: str) -> str | None:
+    """Return the text of a file; ``None`` when it does not exist."""
+    try:
+        with open(path, encoding="utf-8") as handle:
+            return handle.read()
+    except FileNotFoundError:
+        return None
+
+
 def candidate_main(main_text: str, conf_dir: str, dest: str, candidate: str, without: list[str]) -> str | None:
     """Return the main configuration with ``candidate`` in the place of ``dest`` and without the files of ``without``.
 

@@ -17,6 +17,7 @@ from ansible_collections.ocore.cloud.plugins.module_utils._host.nginx import (
     candidate_main,
     parse_build,
     pid_file,
+    read_text,
     running_master,
     workers,
 )
@@ -46,15 +47,6 @@ def certificate_on_disk(path: str) -> bytes | None:
         return None
 
 
-def _read(path: str) -> str | None:
-    """Return the text of a file; ``None`` when it does not exist."""
-    try:
-        with open(path, encoding="utf-8") as handle:
-            return handle.read()
-    except FileNotFoundError:
-        return None
-
-
 class NginxConfig:
     """One run of the module: compare, test, replace, reload, verify."""
 
@@ -66,13 +58,13 @@ class NginxConfig:
         self.nginx = module.get_bin_path("nginx")
         self.actions: list[str] = []
         self.tested = False
-        self.old = _read(self.dest)
+        self.old = read_text(self.dest)
         self.disable = [path for path in self.params["disable"] if os.path.lexists(path)]
         self.moved: dict[str, str] = {}
         self.pid_file = "/run/nginx.pid"
         if self.nginx:
             _rc, out, err = module.run_command([self.nginx, "-V"])
-            self.pid_file = pid_file(_read(self.main) or "", parse_build(out + err)["arguments"])
+            self.pid_file = pid_file(read_text(self.main) or "", parse_build(out + err)["arguments"])
 
     def run(self) -> dict[str, Any]:
         """Put the file in force. Return the result of the module.
@@ -122,7 +114,7 @@ class NginxConfig:
 
         :raises HostError: when nginx refuses it. Nothing has been changed then.
         """
-        main_text = _read(self.main)
+        main_text = read_text(self.main)
         if main_text is None:
             raise self.error(f"{self.main} does not exist, so {self.dest} cannot be tested. Nothing was changed.")
         directory = os.path.dirname(self.main)

@@ -321,7 +321,7 @@ class Reconciler:
             self.outcome.add(lineage, **entry)
 
     def delete(self, name: str, used: str) -> str | None:
-        """Delete a certificate, but not in check mode. Return ``None``, or what keeps it.
+        """Archive and delete a certificate, but not in check mode. Return ``None``, or what keeps it.
 
         :param used: the configuration of nginx.
         """
@@ -329,6 +329,7 @@ class Reconciler:
             return f"Certificate '{name}' was not deleted: nginx still uses it. Remove it from the configuration of nginx first."
         if self.module.check_mode or self.certbot is None:
             return None
+        self.config.archive(name)
         problem = self.certbot.delete(name)
         return f"certbot could not delete '{name}'. It ended with {problem}" if problem else None
 

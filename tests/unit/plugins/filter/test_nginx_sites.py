@@ -4,9 +4,11 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
+from ansible.errors import AnsibleFilterError
 from ansible_collections.ocore.cloud.plugins.filter.sites import FilterModule
 from ansible_collections.ocore.cloud.plugins.plugin_utils._host_report import host_report
 from ansible_collections.ocore.cloud.plugins.plugin_utils._sites import (
@@ -305,6 +307,34 @@ def test_certificate_that_cannot_be_used_is_not_rendered() -> None:
 def test_maintenance_by_option() -> None:
     [site] = nginx_sites([record()], {}, {"shop": {"maintenance": True}})["sites"]
     assert site["maintenance"] is True
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"alow": ["192.0.2.0/24"]}, "Instance 'shop' has an unknown setting 'alow'. The known ones are allow, "),
+        ({"basic_auth": "/x"}, "unknown setting 'basic_auth'"),
+        ({"allow": "192.0.2.0/24"}, "Setting 'allow' of instance 'shop' must be a list of texts, not '192.0.2.0/24'."),
+        ({"allow": [1]}, "must be a list of texts"),
+        ({"maintenance": "perhaps"}, "Setting 'maintenance' of instance 'shop' must be a boolean, not 'perhaps'."),
+        ({"basic_auth_file": ["/x"]}, "must be a text"),
+        ("closed", "The settings of instance 'shop' must be a dictionary"),
+    ],
+)
+def test_instance_options_are_refused_by_name(settings: Any, message: str) -> None:
+    with pytest.raises(AnsibleFilterError, match=re.escape(message)):
+        nginx_sites([record()], {}, {"shop": settings})
+
+
+@pytest.mark.parametrize(("text", "value"), [("true", True), ("no", False), (True, True), (0, False)])
+def test_instance_options_as_text_are_booleans(text: object, value: bool) -> None:
+    [site] = nginx_sites([record()], {}, {"shop": {"noindex": text, "maintenance": text}})["sites"]
+    assert (site["options"]["noindex"], site["maintenance"]) == (value, value)
+
+
+def test_instance_options_of_a_slug_that_no_record_has() -> None:
+    model = nginx_sites([record(), record("gone", status="deleted")], {}, {"shop-staging": {}, "shop": {}, "gone": {}})
+    assert model["unknown"] == ["shop-staging"]
 
 
 def test_certificates_of_instances() -> None:

@@ -13,6 +13,7 @@ import json
 import os
 import stat
 import sys
+import tarfile
 import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -282,6 +283,10 @@ def test_purge_deletes_only_what_was_managed_before(host: Host) -> None:
     assert (result["changed"], states(result)) == (True, {"shop": "unchanged", "old": "deleted"})
     assert host.ordered() == ["old"]
     assert sorted(os.listdir(host.config / "live")) == ["foreign", "shop"]
+    [archive] = (host.config / "ocore-deleted").iterdir()
+    assert (archive.name[:4], archive.stat().st_mode & 0o777) == ("old-", 0o600)
+    with tarfile.open(archive) as packed:
+        assert {"live/old/fullchain.pem", "live/old/privkey.pem", "renewal/old.conf"} <= set(packed.getnames())
     assert host.run(declared("shop", "a.example.com"), purge=True)["changed"] is False
 
 

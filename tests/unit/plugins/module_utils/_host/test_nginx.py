@@ -16,6 +16,7 @@ from ansible_collections.ocore.cloud.plugins.module_utils._host.nginx import (
     features,
     parse_build,
     pid_file,
+    rendered_sites,
     running_master,
     workers,
 )
@@ -127,3 +128,11 @@ def test_master_is_not_found_by_a_stale_pid_file(tmp_path: Path, content: str) -
 def test_master_is_not_another_program(tmp_path: Path) -> None:
     (tmp_path / "pid").write_text(str(os.getpid()))
     assert running_master(str(tmp_path / "pid")) is None
+
+
+def test_sites_of_a_rendered_file_are_found_by_the_marks_of_the_template() -> None:
+    template = Path(__file__).resolve().parents[5] / "roles" / "nginx" / "templates" / "ocore.conf.j2"
+    mark = "# ---- {{ site.slug }}"
+    assert mark in template.read_text().splitlines()
+    text = "\n".join(mark.replace("{{ site.slug }}", slug) for slug in ("crm", "shop-2")) + "\n"
+    assert rendered_sites(f"# a file\n{text}server {{}}\n") == ["crm", "shop-2"]
