@@ -59,6 +59,7 @@ def run(inventory: str, host: str, count: int, directory: Path) -> dict[str, Any
             {
                 "odoo_host_instances": instances(count),
                 "odoo_host_manage_docker": False,
+                "odoo_host_allow_removal": True,
                 "certbot_check_address": "127.0.0.1",
             }
         ),
