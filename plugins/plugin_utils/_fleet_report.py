@@ -23,6 +23,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ansible_collections.ocore.cloud.plugins.module_utils._api.errors import OcoreError
+from ansible_collections.ocore.cloud.plugins.module_utils._api.times import calendar_days_left, parse_time
 from ansible_collections.ocore.cloud.plugins.module_utils._ops.lifecycle import Phase, phase_of
 
 FORMAT = "ocore.cloud/fleet-report"
@@ -170,7 +171,7 @@ def _factor(factor: Record) -> Json:
 
 def _certificate(domain: Record, limits: Json, now: datetime) -> Json:
     end = _time(_text(domain.get("ssl_expires_at")))
-    days = (end.date() - now.date()).days if end else None
+    days = calendar_days_left(end, now) if end else None
     status = _text(domain.get("ssl_status")).lower()
     if (end and end <= now) or (not end and status == "expired"):
         state = "expired"
@@ -376,13 +377,8 @@ def _number(value: object) -> int | float | None:
 
 
 def _time(text: str) -> datetime | None:
-    """Read a time; without a zone it is UTC. The year 1 is what Go writes for "no time"."""
-    try:
-        found = datetime.fromisoformat(str(text))
-        found = found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
-    except (ValueError, OverflowError):
-        return None
-    return found if found.year > 1 else None
+    """Read a time of the API, or one that a user wrote: that may be a mere day and lack a zone, and then is in UTC."""
+    return parse_time(text) or parse_time(f"{text}Z") or parse_time(f"{text}T00:00:00Z")
 
 
 def _iso(moment: datetime) -> str:

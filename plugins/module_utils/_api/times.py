@@ -29,3 +29,8 @@ def parse_time(text: object) -> datetime | None:
 def days_left(until: datetime, now: datetime) -> int:
     """Return the whole days from ``now`` until ``until``, rounded down; negative when it has passed."""
     return (until - now).days
+
+
+def calendar_days_left(until: datetime, now: datetime) -> int:
+    """Return the days from the day of ``now`` until that of ``until`` in UTC: 0 today, 1 tomorrow, the same all day long."""
+    return days_left(until, now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0))

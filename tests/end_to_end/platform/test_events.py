@@ -123,6 +123,18 @@ def test_certificate_is_told_again_only_after_it_was_renewed() -> None:
     assert look(None, 102) == []
 
 
+def test_certificate_days_are_calendar_days_as_in_the_report() -> None:
+    domains = [{"domain": "shop.example.com", "ssl_expires_at": "2026-11-26T08:00:00Z"}]
+    (event,) = watch().look([instance(domains=domains)], NOW)
+    assert event["days_left"] == 3
+
+
+@pytest.mark.parametrize("until", ["0001-01-01T00:00:00Z", "0001-01-01T00:00:00", "2026-11-01"])
+def test_certificate_without_a_usable_time_is_not_announced(until: str) -> None:
+    domains = [{"domain": "shop.example.com", "ssl_expires_at": until}]
+    assert watch().look([instance(domains=domains)], NOW) == []
+
+
 def test_instances_appear_and_leave() -> None:
     watched = watch()
     watched.look([instance()], NOW)
@@ -287,6 +299,61 @@ def test_source_waits_failures_out_and_forgets_nothing(
     assert failing == [20, 40, 80, 160]
     assert "The next look is in 160 seconds" in caplog.text
     assert emulator.token not in caplog.text
+
+
+def answers(*given: Any) -> Callable[..., Any]:
+    """Give a reader that answers so, one after the other, and then with nothing for ever."""
+    left = list(given)
+
+    def read(_client: object, _server_id: object) -> Any:
+        answer = left.pop(0) if left else []
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer, True
+
+    return read
+
+
+@pytest.mark.parametrize(
+    "passing",
+    [
+        OcoreError("Not found.", status=404),
+        OcoreError("Not allowed.", status=403),
+        OcoreError("In conflict.", status=409),
+        OcoreError("oCore's list of instances holds no list."),
+        RecursionError("nested too deep"),
+    ],
+)
+def test_source_survives_what_may_pass(
+    emulator: Emulator, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, passing: Exception
+) -> None:
+    sleep = asyncio.sleep
+
+    async def test(source: Stream) -> None:
+        assert (await source.next("appeared"))["instance"]["id"] == "1"
+
+    monkeypatch.setattr(SOURCE["asyncio"], "sleep", lambda _seconds: sleep(0.01))
+    monkeypatch.setattr(_MODULE, "_read", answers([], passing, passing, [instance()]))
+    stream(args(emulator), test)
+    assert f"{passing} The next look is in" in caplog.text
+
+
+def test_source_masks_the_token_in_events_and_log(
+    emulator: Emulator, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    token = emulator.token
+    sleep = asyncio.sleep
+
+    async def test(source: Stream) -> None:
+        event = await source.next("appeared")
+        assert event["instance"]["status_message"] == "said ********"
+
+    monkeypatch.setattr(SOURCE["asyncio"], "sleep", lambda _seconds: sleep(0.01))
+    shown = instance(status_message=f"said {token}")
+    monkeypatch.setattr(_MODULE, "_read", answers([], OcoreError(f"\x1b[31m{token}", status=500), [shown]))
+    stream(args(emulator), test)
+    assert token not in caplog.text
+    assert "\x1b" not in caplog.text
 
 
 def expire(emulator: Emulator) -> None:

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: oCore collection contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Event source ocore.cloud.instances: what happens to the instances of an oCore organization."""
+"""Event source ocore.cloud.instances: changes of the instances of an oCore organization."""
 
 from __future__ import annotations
 
@@ -21,33 +21,40 @@ from ansible_collections.ocore.cloud.plugins.module_utils._api.client import Cli
 from ansible_collections.ocore.cloud.plugins.module_utils._api.contract import Instance
 from ansible_collections.ocore.cloud.plugins.module_utils._api.errors import OcoreError
 from ansible_collections.ocore.cloud.plugins.module_utils._api.libraries import library_problem
-from ansible_collections.ocore.cloud.plugins.module_utils._api.listing import Listing
+from ansible_collections.ocore.cloud.plugins.module_utils._api.redaction import (
+    Scrubber,
+    Warnings,
+    displayable,
+    scrubbed,
+)
 from ansible_collections.ocore.cloud.plugins.module_utils._api.settings import Settings
+from ansible_collections.ocore.cloud.plugins.module_utils._api.times import calendar_days_left, parse_time
 from ansible_collections.ocore.cloud.plugins.module_utils._ops.arguments import AUTH_SPEC
 from ansible_collections.ocore.cloud.plugins.module_utils._ops.lifecycle import Phase, phase, phase_of
 
 DOCUMENTATION = r"""
 short_description: Events of the Odoo instances of an oCore organization
 description:
-  - Reads the list of instances again and again, with one request each time, and emits an event for each difference. Every
-    difference is told once.
-  - The first look emits what holds already and asks for attention, with C(first_look) true - instances that failed, scores
-    below O(min_health_score) and certificates near their end. Instances that are merely there are not told.
-  - A failure that may pass is waited out with growing pauses, and what changed meanwhile is told afterwards. Any other
-    failure, such as a token that expired, ends the source with one sentence that says what to do.
+  - Polls the list of instances, with one request each time, and emits one event for each difference.
+  - The first poll emits what needs attention already, with C(first_look) true - failed instances, scores below
+    O(min_health_score) and certificates that expire soon. It emits nothing for other instances.
+  - If a poll fails, the source retries with growing pauses, logs a warning, and emits afterwards what changed meanwhile. Only
+    a token that oCore refuses (HTTP 401) or an option that cannot be used ends the source, with a message that says what to
+    do.
 options:
   interval:
-    description: Seconds between two looks.
+    description: Seconds between two polls.
     type: float
     default: 60
   server_id:
     description: Only instances on the server with this id (UUID).
     type: str
   min_health_score:
-    description: Tell when a health score falls below this, and when it is reached again. Without it, scores are not told.
+    description:
+      - Emit an event when a health score falls below this threshold, and when it recovers. By default, scores emit no events.
     type: int
   certificate_days:
-    description: Tell when a certificate has no more than this many days left.
+    description: Emit an event when a certificate has at most this many calendar days (UTC) left.
     type: int
     default: 14
   api_url: &auth
@@ -76,7 +83,7 @@ SPEC = {
     "certificate_days": {"type": "int", "default": 14},
 }
 BACKOFF_MOST = 600.0
-"""Seconds between two looks at the most while oCore can't be read; a longer interval is taken as it is."""
+"""Seconds between two looks at the most while oCore cannot be read; a longer interval is taken as it is."""
 
 Event = dict[str, Any]
 log = logging.getLogger("ocore.cloud.instances")
@@ -159,31 +166,22 @@ class Watch:
     def _certificates(self, instance: Instance, now: datetime) -> list[Event]:
         events = []
         for domain in instance.domains or []:
-            until = _time(domain.ssl_expires_at)
+            until = parse_time(domain.ssl_expires_at)
             told = (instance.id, str(domain.domain), str(domain.ssl_expires_at))
             if until is None or told in self._told:
                 continue
-            left = (until - now).total_seconds() / 86400
+            left = calendar_days_left(until, now)
             if left <= self._days:
                 self._told.add(told)
-                details = {"domain": domain.domain, "expires_at": domain.ssl_expires_at, "days_left": int(left // 1)}
+                details = {"domain": domain.domain, "expires_at": domain.ssl_expires_at, "days_left": left}
                 events.append(self._event("certificate_expiring", instance, **details))
         return events
-
-
-def _time(text: str | None) -> datetime | None:
-    """Read a time of the API; null when there is none or it can't be read. One without a zone counts as UTC."""
-    try:
-        time = datetime.fromisoformat(text or "")
-    except ValueError:
-        return None
-    return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
 def options(args: Mapping[str, Any]) -> dict[str, Any]:
     """Check the arguments of the source and fill in defaults and environment variables.
 
-    :raises OcoreError: when one can't be used.
+    :raises OcoreError: when one cannot be used.
     """
     missing = library_problem()
     if missing is not None:
@@ -200,9 +198,15 @@ def options(args: Mapping[str, Any]) -> dict[str, Any]:
     return checked
 
 
-def _read(client: Client, server_id: str | None) -> tuple[list[Instance], Listing]:
+def _read(client: Client, server_id: str | None) -> tuple[list[Instance], bool]:
+    """Return the instances, and whether these are all."""
     listing = client.list_instances(server_id)
-    return list(listing), listing
+    return list(listing), not listing.incomplete
+
+
+def _pause_after(failures: int, interval: float) -> float:
+    """Return the seconds until the next look; they double with every failure in a row."""
+    return max(interval, min(BACKOFF_MOST, interval * 2 ** min(failures, 10)))
 
 
 async def main(queue: asyncio.Queue[Event], args: dict[str, Any]) -> None:
@@ -210,27 +214,31 @@ async def main(queue: asyncio.Queue[Event], args: dict[str, Any]) -> None:
 
     :param queue: takes the events.
     :param args: the options of ``DOCUMENTATION``.
-    :raises OcoreError: when oCore refuses, or an option can't be used.
+    :raises OcoreError: when oCore refuses the token, or an option cannot be used. Any other failure may pass: an operator
+        finds it in the log, and the source goes on.
     """
     chosen = options(args)
-    client = Client(Settings.from_options(chosen), caller="event source instances", warn=log.warning)
+    settings = Settings.from_options(chosen)
+    scrub = Scrubber([settings.token])
+    client = Client(settings, caller="event source instances", warn=Warnings(log.warning, scrub))
     watch = Watch(chosen["min_health_score"], chosen["certificate_days"])
     failures = 0
     try:
         while True:
+            events: list[Event] = []
             try:
-                instances, listing = await asyncio.to_thread(_read, client, chosen["server_id"])
-            except OcoreError as error:
-                if not error.transient:
-                    raise OcoreError(client.scrub(error.message), status=error.status, code=error.code) from None
+                instances, complete = await asyncio.to_thread(_read, client, chosen["server_id"])
+                events = watch.look(instances, datetime.now(UTC), complete)
+            except Exception as error:
+                said = displayable(scrub(str(error)))
+                if isinstance(error, OcoreError) and error.status == 401:
+                    raise OcoreError(said, status=error.status, code=error.code) from None
                 failures += 1
-                pause = max(chosen["interval"], min(BACKOFF_MOST, chosen["interval"] * 2 ** min(failures, 10)))
-                log.warning("%s The next look is in %.0f seconds.", client.scrub(error.message), pause)
+                log.warning("%s The next look is in %.0f seconds.", said, _pause_after(failures, chosen["interval"]))
             else:
                 failures = 0
-                pause = chosen["interval"]
-                for event in watch.look(instances, datetime.now(UTC), not listing.incomplete):
-                    await queue.put(event)
-            await asyncio.sleep(pause)
+            for event in events:
+                await queue.put(scrubbed(event, scrub))
+            await asyncio.sleep(_pause_after(failures, chosen["interval"]))
     finally:
         client.close()
