@@ -40,7 +40,7 @@ INSTANCES = [
 def check(holds: bool, what: str) -> None:
     """End with a message unless this holds."""
     if not holds:
-        sys.exit(f"Not so: {what}")
+        sys.exit(f"This does not hold: {what}")
 
 
 def seed(ocore: Emulator) -> None:
@@ -54,7 +54,7 @@ def seed(ocore: Emulator) -> None:
 
 
 def provision(ocore: Emulator, inventory: Path) -> dict[str, Any]:
-    """Run the playbook to its end, and give what the callback json says about it."""
+    """Run the playbook to its end, and return the output of the callback json."""
     environment = {name: value for name, value in os.environ.items() if name != "ANSIBLE_CALLBACKS_ENABLED"} | {
         "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json",
         "OCORE_API_URL": ocore.api_url,
@@ -68,7 +68,7 @@ def provision(ocore: Emulator, inventory: Path) -> dict[str, Any]:
 
 
 def changed(result: dict[str, Any]) -> list[str]:
-    """Give host and name of every task that changed something."""
+    """Return host and name of every task that changed something."""
     return [
         f"{host}: {task['task']['name']}"
         for play in result["plays"]
@@ -79,7 +79,7 @@ def changed(result: dict[str, Any]) -> list[str]:
 
 
 def served(result: dict[str, Any]) -> dict[str, dict[str, bool]]:
-    """Give host → slug → whether the report says that it is served."""
+    """Return host → slug → whether the report says that it is served."""
     (shown,) = [task["hosts"] for task in result["plays"][-1]["tasks"] if task["task"]["name"] == "Show what is served"]
     return {host: {i["slug"]: i["served"] for i in seen["odoo_host_report"]} for host, seen in shown.items()}
 

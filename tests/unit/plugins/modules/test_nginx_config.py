@@ -159,13 +159,13 @@ def test_disabled_default_site_can_be_moved_back(nginx: Nginx) -> None:
     default = nginx.etc / "sites-enabled" / "default"
     default.write_text(nginx.server("default").replace("listen", "listen").replace(";", " default_server;", 1))
     nginx.start()
-    wanted = nginx.server("ours").replace(";", " default_server;", 1)
-    assert "a duplicate default server" in nginx.run(wanted)["msg"]
-    result = nginx.run(wanted, disable=[str(default)])
+    declared = nginx.server("ours").replace(";", " default_server;", 1)
+    assert "a duplicate default server" in nginx.run(declared)["msg"]
+    result = nginx.run(declared, disable=[str(default)])
     away = nginx.etc / "ocore-disabled-default"
     assert result["disabled"] == {str(default): str(away)}
     assert (default.exists(), away.exists(), nginx.answer()) == (False, True, "ours")
-    assert nginx.run(wanted, disable=[str(default)])["changed"] is False
+    assert nginx.run(declared, disable=[str(default)])["changed"] is False
 
 
 def test_disabled_default_site_returns_when_the_file_cannot_be_written(
@@ -215,12 +215,12 @@ def test_certificate_renewed_on_disk_is_served_after_one_reload(nginx: Nginx, tm
     pem = certificate(tmp_path, "a.example.com")
     content = tls_server(nginx, tmp_path)
     nginx.start()
-    wanted = [{"server_name": "a.example.com", "path": str(pem)}]
-    assert nginx.run(content, certificates=wanted)["actions"] == ["write", "reload"]
+    declared = [{"server_name": "a.example.com", "path": str(pem)}]
+    assert nginx.run(content, certificates=declared)["actions"] == ["write", "reload"]
     certificate(tmp_path, "a.example.com")
-    assert nginx.run(content, certificates=wanted, check_mode=True)["actions"] == ["reload"]
-    assert nginx.run(content, certificates=wanted)["actions"] == ["reload"]
-    assert nginx.run(content, certificates=wanted)["changed"] is False
+    assert nginx.run(content, certificates=declared, check_mode=True)["actions"] == ["reload"]
+    assert nginx.run(content, certificates=declared)["actions"] == ["reload"]
+    assert nginx.run(content, certificates=declared)["changed"] is False
 
 
 def test_certificate_that_is_never_served_is_an_error(nginx: Nginx, tmp_path: Path) -> None:
@@ -229,8 +229,8 @@ def test_certificate_that_is_never_served_is_an_error(nginx: Nginx, tmp_path: Pa
     other.mkdir()
     pem = certificate(other, "a.example.com")
     nginx.start()
-    wanted = [{"server_name": "a.example.com", "path": str(pem)}]
-    result = nginx.run(tls_server(nginx, tmp_path), certificates=wanted, reload_timeout=1)
+    declared = [{"server_name": "a.example.com", "path": str(pem)}]
+    result = nginx.run(tls_server(nginx, tmp_path), certificates=declared, reload_timeout=1)
     assert "still does not serve the certificate on disk for a.example.com" in result["msg"]
 
 
