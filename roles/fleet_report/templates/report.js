@@ -24,6 +24,14 @@
     try { localStorage.setItem("fleet-report-theme", theme); } catch { }
   });
 
+  // Paper has nothing to unfold: it shows every entry that needs attention, and every change.
+  const folded = [];
+  addEventListener("beforeprint", () => {
+    folded.push(...document.querySelectorAll("details.more:not([open])"));
+    for (const more of folded) more.open = true;
+  });
+  addEventListener("afterprint", () => { for (const more of folded.splice(0)) more.open = false; });
+
   const table = get("fleet");
   if (!table) return;
   const body = table.tBodies[0];

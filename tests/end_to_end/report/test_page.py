@@ -359,6 +359,16 @@ def test_paper_has_all_rows_and_no_controls(usual: Page) -> None:
     (OUTPUT / "report.pdf").write_bytes(pdf)
 
 
+def test_paper_unfolds_every_entry_and_the_screen_folds_them_again(usual: Page) -> None:
+    folded = "return document.querySelectorAll('details.more:not([open])').length"
+    before = usual.js(folded)
+    assert before
+    usual.js("dispatchEvent(new Event('beforeprint'))")
+    assert usual.js(folded) == 0
+    usual.js("dispatchEvent(new Event('afterprint'))")
+    assert usual.js(folded) == before
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize(("device", "width"), [("desk", 1280), ("phone", 390)])
 def test_screenshots_are_kept(usual: Page, device: str, width: int, theme: str) -> None:
