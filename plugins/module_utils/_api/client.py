@@ -41,6 +41,7 @@ class Client:
 
     def __init__(self, settings: Settings, *, caller: str, warn: Warn, deadline: Deadline | None = None) -> None:
         self.scrub = Scrubber([settings.token])
+        self._scrub_token = Scrubber([settings.token])
         self._warn = warn
         self._http = Http(settings, caller, self.scrub, deadline or Deadline())
 
@@ -64,7 +65,7 @@ class Client:
                 )
             cursors.add(cursor)
             pages.append(self._read_page({**query, "cursor": cursor}))
-        return parse_list(pages, self._warn)
+        return parse_list(pages, self._warn, self.protect)
 
     def _read_page(self, query: Mapping[str, str]) -> Any:
         return self._http.send(Request("GET", "/instances", "list the instances", query=query))
@@ -138,12 +139,17 @@ class Client:
         self._http.send(Request("POST", path, attempt, body={"action": action}, wants_object=False))
 
     def get_health(self, instance: Instance) -> Health | None:
-        """Read the health of an instance; ``None`` when there is none.
+        """Read the health of an instance; ``None`` when there is none. Its words may hold env values, but never the token.
 
         :raises OcoreError: ``about_one`` when requests about other instances may succeed.
         """
         raw = self._read_about(instance, "health")
-        return None if raw is None else parse(Health, raw, self._warn)
+        if raw is None:
+            return None
+        health = parse(Health, raw, self._warn)
+        if health.status_message:
+            health.status_message = self._scrub_token(health.status_message)
+        return health
 
     def get_health_score(self, instance: Instance) -> HealthScore | None:
         """Read the health score with its factors; ``None`` when none has been computed (404, or no score in it).
@@ -152,16 +158,27 @@ class Client:
         """
         raw = self._read_about(instance, "health-score")
         score = None if raw is None else parse(HealthScore, raw, self._warn)
-        return score if score is not None and score.score is not None else None
+        if score is None or score.score is None:
+            return None
+        for factor in score.factors or []:
+            if factor.details:
+                factor.details = self._scrub_token(factor.details)
+        return score
 
     def _read_about(self, instance: Instance, what: str) -> Any:
         attempt = f"read the {what} of instance {instance.label()}"
         try:
-            return self._http.send(Request("GET", f"{_path(instance.id)}/{what}", attempt))
+            raw = self._http.send(Request("GET", f"{_path(instance.id)}/{what}", attempt))
         except OcoreError as error:
             if error.status == 404:
                 return None
             raise
+        if isinstance(raw, dict) and is_usable_id(raw.get("id")) and not _is_same(str(raw["id"]), instance.id):
+            raise OcoreError(
+                f"Cannot {attempt}: oCore answered about instance {displayable(str(raw['id']))} instead.",
+                about_one=True,
+            )
+        return raw
 
     def _body(self, fields: Mapping[str, Any]) -> dict[str, Any]:
         self.scrub.add(str(value) for value in (fields.get("env_vars") or {}).values())
@@ -181,7 +198,7 @@ class Client:
         if not raw.get("id"):
             raw = {**raw, "id": instance_id}
         instance = self.protect(parse(Instance, raw, self._warn))
-        if instance.id.strip().casefold() != instance_id.strip().casefold():
+        if not _is_same(instance.id, instance_id):
             raise OcoreError(
                 f"Cannot {attempt}: oCore answered about instance {instance.label()} instead of {displayable(instance_id)}. "
                 "Nothing was done to either because of this answer. Check what stands between this client and oCore.",
@@ -200,6 +217,10 @@ class Client:
 def _names_instance(raw: object) -> TypeGuard[dict[str, Any]]:
     """Return whether an answer is about an instance at all; an empty object would pass for one without env vars."""
     return isinstance(raw, dict) and any(raw.get(key) for key in ("id", "slug", "name"))
+
+
+def _is_same(one: str, other: str) -> bool:
+    return one.strip().casefold() == other.strip().casefold()
 
 
 def _path(instance_id: str) -> str:

@@ -252,7 +252,8 @@ def _replace(raw: dict[str, Any], path: Sequence[int | str]) -> str:
     for step in path[:-1]:
         holder[step] = holder[step].copy()
         holder = holder[step]
-    if path[0] == "envVars" and len(path) > 1:
+    # JSON has no tuples: this one stands for a number that is none.
+    if path[0] == "envVars" and len(path) > 1 and not isinstance(holder[path[-1]], tuple):
         try:
             holder[path[-1]] = json.dumps(holder[path[-1]])
         except RecursionError:

@@ -17,6 +17,7 @@ from __future__ import annotations
 import email.utils
 import json
 import math
+import os
 import queue
 import random
 import re
@@ -58,7 +59,7 @@ SHORTEST_TRY = 1.0
 """Seconds that a request gets at least, however close the deadline is."""
 SOCKET_SHARE = 0.98
 """Part of a try's time after which the socket itself times out: its error knows what it waited for."""
-READ_AT_ONCE = 65536
+READ_AT_ONCE = 16384
 LOOK_EVERY = 0.2
 """Seconds between two looks, while an answer takes long, at whether the task has been stopped."""
 DIGITS_MOST = 300
@@ -80,6 +81,9 @@ ADVICE = {
     429: "Run fewer tasks at once, or raise retries.",
 }
 CONFLICT_ON_CREATE = "The slug or the name may be taken."
+FORBIDDEN_TO_READ = (
+    "The token is valid but not allowed to read this: check its permissions and the option organization."
+)
 NOT_FOUND = "Check api_url and organization, and that the instance exists in it."
 NOT_FOUND_AT_ALL = "Check api_url and organization."
 EXPIRED = (
@@ -292,13 +296,12 @@ class Http:
             proxies=None if self._settings.use_proxy else {"http": "", "https": ""},
             stream=True,
         )
-        # Each read returns what is there: one that waits for a full buffer would not notice how slowly it fills.
+        # Nobody waits here any more when the time is over; this ends the thread that is left behind.
         content = bytearray()
-        while chunk := response.raw.read1(READ_AT_ONCE, decode_content=True):
+        for chunk in response.iter_content(READ_AT_ONCE):
             if self._deadline.elapsed() >= end:
                 raise _TooLate
             content += chunk
-        response.raw.release_conn()
         text = bytes(content).decode(response.encoding or "utf-8", errors="replace")
         return Answer(response.status_code, response.headers, bytes(content), text)
 
@@ -317,6 +320,8 @@ class Http:
             warnings.simplefilter("ignore", InsecureRequestWarning)
         # An auth object keeps requests from replacing the header by an entry of ~/.netrc.
         session.auth = self._authorize
+        # Redirects are not followed; requests reads their target all the same, and trips over a malformed one.
+        session.get_redirect_target = lambda resp: None  # type: ignore[method-assign]
         session.headers.update({"Accept": "application/json", "User-Agent": self._user_agent})
         if self._settings.organization:
             session.headers["X-Org-Slug"] = self._settings.organization
@@ -333,9 +338,9 @@ class Http:
     def _decoded(self, request: Request, answer: Answer) -> Any:
         """Return the JSON value of a 2xx answer; ``None`` for an empty body."""
         content = answer.content.strip()
-        if not content:
+        if not content and request.method != "GET":
             return None
-        begins = content[:1] in (b"{", b"[")
+        begins = content[:1] in (b"", b"{", b"[")
         try:
             return _json(content)
         except RecursionError:
@@ -387,8 +392,8 @@ class Http:
             "untrusted": next(
                 (e.verify_message for e in _chain(error) if isinstance(e, ssl.SSLCertVerificationError)), ""
             ),
-            "ca_path": self._settings.verify,
-            "proxy": self._proxy(),
+            "bundle": displayable(_bundle(self._settings)),
+            "proxy": displayable(_proxy(self._settings)),
         }
         return OcoreError(
             f"Cannot {request.attempt}: {failure.text.format_map(words)}{self._about(request)}",
@@ -429,6 +434,8 @@ class Http:
             return EXPIRED
         if status == 404:
             return NOT_FOUND if request.is_about_one else NOT_FOUND_AT_ALL
+        if status == 403 and request.method == "GET":
+            return FORBIDDEN_TO_READ
         if status == 409 and request.path == "/instances":
             return CONFLICT_ON_CREATE
         return ADVICE.get(status)
@@ -447,12 +454,6 @@ class Http:
 
     def _host(self) -> str:
         return urlsplit(self._settings.api_url).netloc
-
-    def _proxy(self) -> str:
-        """Return the proxy that the environment names for the API, without credentials."""
-        found = requests.utils.get_environ_proxies(self._settings.api_url)
-        proxy = str(requests.utils.select_proxy(self._settings.api_url, found) or "from the environment")
-        return displayable(proxy.rpartition("@")[2] if "@" in proxy else proxy)
 
 
 class _Line:
@@ -506,6 +507,16 @@ class Failure:
     uncertain: bool = False
 
 
+def _proxy(settings: Settings) -> str:
+    """Return the proxy that the environment names for the API, without credentials; empty when there is none."""
+    if not settings.use_proxy:
+        return ""
+    found = requests.utils.get_environ_proxies(settings.api_url)
+    proxy = str(requests.utils.select_proxy(settings.api_url, found) or "")
+    scheme, mark, address = proxy.rpartition("://")
+    return f"{scheme}{mark}{address.rpartition('@')[2]}"
+
+
 def _is_untrusted(error: Exception, _settings: Settings) -> bool:
     return _caused_by(error, "SSLCertVerificationError")
 
@@ -514,12 +525,20 @@ def _is_missing_bundle(error: Exception, _settings: Settings) -> bool:
     return "invalid path" in str(error) or _caused_by(error, "FileNotFoundError")
 
 
+def _bundle(settings: Settings) -> str:
+    """Return the CA bundle that is used; empty when it is that of requests."""
+    if settings.verify is None:
+        return os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or ""
+    return settings.verify if isinstance(settings.verify, str) else ""
+
+
 def _is_no_bundle(error: Exception, settings: Settings) -> bool:
-    """Return whether the file of ca_path holds no certificate: OpenSSL's own words do not name the file."""
-    if not isinstance(settings.verify, str) or not _caused_by(error, "SSLError"):
+    """Return whether the CA bundle holds no certificate: OpenSSL's own words do not name the file."""
+    bundle = _bundle(settings)
+    if not bundle or os.path.isdir(bundle) or not _caused_by(error, "SSLError"):
         return False
     try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(settings.verify)
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(bundle)
     except (OSError, ValueError):
         return True
     return False
@@ -529,12 +548,13 @@ def _is_socks_support(error: Exception, _settings: Settings) -> bool:
     return "SOCKS" in str(error)
 
 
+def _is_proxy_address(error: Exception, settings: Settings) -> bool:
+    kinds = ("InvalidProxyURL", "ProxySchemeUnknown", "LocationParseError")
+    return bool(_proxy(settings)) and any(_caused_by(error, kind) for kind in kinds)
+
+
 def _is_proxy(error: Exception, _settings: Settings) -> bool:
-    return (
-        _caused_by(error, "ProxyError")
-        or _caused_by(error, "InvalidProxyURL")
-        or _caused_by(error, "ProxySchemeUnknown")
-    )
+    return _caused_by(error, "ProxyError")
 
 
 def _is_no_connection(error: Exception, _settings: Settings) -> bool:
@@ -565,11 +585,20 @@ FAILURES = (
         _is_missing_bundle,
         "the CA bundle cannot be read ({words}). Check ca_path, or REQUESTS_CA_BUNDLE and CURL_CA_BUNDLE of the environment.",
     ),
-    Failure(_is_no_bundle, "{ca_path} (ca_path) is not a bundle of certificates in PEM format."),
+    Failure(
+        _is_no_bundle,
+        "the CA bundle {bundle} holds no certificate in PEM format. Check ca_path, or REQUESTS_CA_BUNDLE and "
+        "CURL_CA_BUNDLE of the environment.",
+    ),
     Failure(
         _is_socks_support,
         "the environment names the proxy {proxy}, and this Python lacks support for SOCKS. Install the library PySocks, or "
         "check HTTPS_PROXY, ALL_PROXY and NO_PROXY.",
+    ),
+    Failure(
+        _is_proxy_address,
+        # urllib3's own words may quote the address with its password.
+        "the environment names the proxy {proxy}, which is no usable address. Check HTTPS_PROXY, HTTP_PROXY and ALL_PROXY.",
     ),
     Failure(
         _is_proxy,
@@ -680,7 +709,7 @@ def _page_title(text: str) -> str | None:
     if "<html" not in text.lower() and "<!doctype" not in text.lower():
         return None
     title = re.search(r"<title[^>]*>(.*?)</title>", text, re.IGNORECASE | re.DOTALL)
-    return f'an HTML page, "{title.group(1).strip()}"' if title else "an HTML page"
+    return f'an HTML page titled "{title.group(1).strip()}"' if title else "an HTML page"
 
 
 def _error_text(answer: Answer) -> tuple[str, str]:

@@ -28,13 +28,21 @@ class Listing:
 
     :param items: the decoded objects.
     :param total: what the API says the total is; ``None`` when it says nothing.
+    :param finish: applied to each instance that is given.
     """
 
-    def __init__(self, items: Sequence[object], total: int | None, warn: Warn) -> None:
+    def __init__(
+        self,
+        items: Sequence[object],
+        total: int | None,
+        warn: Warn,
+        finish: Callable[[Instance], Instance] = lambda instance: instance,
+    ) -> None:
         usable = [item for item in items if isinstance(item, dict) and is_usable_id(item.get("id"))]
         # One that moves while the pages are read may be on two of them.
         self._items = list({str(item["id"]): item for item in usable}.values())
         self._warn = warn
+        self._finish = finish
         self._indexes: dict[str, dict[str, list[dict[str, Any]]]] = {}
         self.total = total
         if len(usable) < len(items):
@@ -52,12 +60,12 @@ class Listing:
 
     def __iter__(self) -> Iterator[Instance]:
         """Validate and yield all instances, in the API's order."""
-        return (parse(Instance, item, self._warn) for item in self._items)
+        return map(self._read, self._items)
 
     def on_server(self, server_id: str) -> Listing:
         """Return the part that is on one server, for an API that ignores the filter."""
         items = [item for item in self._items if is_on_server(item.get("serverId"), server_id)]
-        return Listing(items, self.total if self.incomplete else None, self._warn)
+        return Listing(items, self.total if self.incomplete else None, self._warn, self._finish)
 
     def ids(self) -> set[str]:
         """Return the ids of all instances."""
@@ -75,26 +83,36 @@ class Listing:
             for item in self._items:
                 index.setdefault(_key(field, item.get(field)), []).append(item)
             self._indexes[field] = index  # whole, since threads share the list
-        return [parse(Instance, item, self._warn) for item in index.get(_key(field, value), [])]
+        return [self._read(item) for item in index.get(_key(field, value), [])]
 
     def matching(self, test: Callable[[Mapping[str, Any]], bool]) -> list[Instance]:
         """Validate and return the instances for which ``test`` holds.
 
-        :param test: called with a dict of ``id``, ``slug``, ``name``, ``server_id``, ``status`` as the API sent them.
+        :param test: called with a dict of ``id``, ``slug``, ``name``, ``server_id``, ``status``: texts, or ``None``.
         """
         return [
-            parse(Instance, item, self._warn)
+            self._read(item)
             for item in self._items
             if test(
                 {
-                    "id": item["id"],
-                    "slug": item.get("slug"),
-                    "name": item.get("name"),
-                    "server_id": item.get("serverId"),
-                    "status": item.get("status"),
+                    "id": _text(item["id"]),
+                    "slug": _text(item.get("slug")),
+                    "name": _text(item.get("name")),
+                    "server_id": _text(item.get("serverId")),
+                    "status": _text(item.get("status")),
                 }
             )
         ]
+
+    def _read(self, item: dict[str, Any]) -> Instance:
+        return self._finish(parse(Instance, item, self._warn))
+
+
+def _text(value: object) -> str | None:
+    """Return a value that should be a text as one, numbers too; ``None`` when it is no such thing."""
+    if isinstance(value, str):
+        return value
+    return str(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
 
 
 def is_usable_id(value: object) -> bool:
@@ -118,16 +136,19 @@ def _warn_of_unusable_ids(items: Sequence[object], warn: Warn) -> None:
 
 
 def _key(field: str, value: object) -> str:
-    text = "" if value is None else str(value)
+    text = _text(value) or ""
     return normalized_name(text) if field == "name" else text.strip().casefold()
 
 
-def parse_list(pages: Sequence[object], warn: Warn) -> Listing:
+def parse_list(
+    pages: Sequence[object], warn: Warn, finish: Callable[[Instance], Instance] = lambda instance: instance
+) -> Listing:
     """Read the pages of a list answer.
 
     The reference page shows ``{instances, total}``; the overview promises ``{data, next_cursor, has_more}``. Both are
     read, a bare list, and the usual spellings of the same keys. Anything that says there is more makes the list incomplete.
 
+    :param finish: applied to each instance that the list gives.
     :raises OcoreError: when a page holds no list.
     """
     items: list[object] = []
@@ -142,7 +163,7 @@ def parse_list(pages: Sequence[object], warn: Warn) -> Listing:
     if pages and _has_more(pages[-1], len(pages)):
         # There are more, but nobody knows how many.
         total = max(total or 0, len(items) + 1)
-    return Listing(items, total, warn)
+    return Listing(items, total, warn, finish)
 
 
 def page_items(page: object) -> list[object] | None:

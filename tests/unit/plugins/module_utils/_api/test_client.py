@@ -182,7 +182,7 @@ def test_a_dead_proxy_is_named_and_its_password_is_not(monkeypatch: pytest.Monke
     monkeypatch.setenv("https_proxy", f"http://me:pw-of-proxy@127.0.0.1:{closed_port()}")
     error = refusal(lambda: client("https://ocore.example.com", retries=0).list_instances())
     assert re.search(
-        r"the proxy 127\.0\.0\.1:\d+ on the way to ocore\.example\.com gave no connection \(Connection refused\)",
+        r"the proxy http://127\.0\.0\.1:\d+ on the way to ocore\.example\.com gave no connection \(Connection refused\)",
         error.message,
     )
     assert "HTTPS_PROXY" in error.message
@@ -258,7 +258,31 @@ def test_a_ca_path_that_is_not_there_is_named(secure: Scripted, tmp_path: Path) 
 def test_a_ca_path_that_holds_no_certificate_is_named(secure: Scripted, tmp_path: Path) -> None:
     (tmp_path / "empty.pem").write_text("nothing\n")
     error = refusal(client(secure.api_url, ca_path=str(tmp_path / "empty.pem")).list_instances)
-    assert f"{tmp_path / 'empty.pem'} (ca_path) is not a bundle of certificates" in error.message
+    assert f"the CA bundle {tmp_path / 'empty.pem'} holds no certificate in PEM format. Check ca_path" in error.message
+
+
+def test_tls_bundle_of_the_environment_that_holds_no_certificate_is_named(
+    secure: Scripted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "empty.pem").write_text("nothing\n")
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "empty.pem"))
+    error = refusal(client(secure.api_url).list_instances)
+    assert f"the CA bundle {tmp_path / 'empty.pem'} holds no certificate in PEM format" in error.message
+
+
+@pytest.mark.parametrize("proxy", ["http://me:pw-of-proxy@host:port", "foo://host:1", "http://"])
+def test_proxy_whose_address_cannot_be_used_is_named_instead_of_api_url(
+    proxy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("https_proxy", proxy)
+    time = Time()
+    error = refusal(client("https://ocore.example.com", time).list_instances)
+    assert f"the proxy {proxy.replace('me:pw-of-proxy@', '')}, which is no usable address" in error.message
+    assert "Check HTTPS_PROXY" in error.message
+    assert "api_url" not in error.message
+    assert "pw-of-proxy" not in error.message
+    assert not error.uncertain
+    assert time.slept == []
 
 
 def test_https_to_a_port_that_speaks_http_is_said_at_once(ocore: Scripted) -> None:
@@ -514,7 +538,7 @@ SHAPES = [
     pytest.param(b"plain  words\nof a proxy", "HTTP 422: plain words of a proxy. Check", None, id="text"),
     pytest.param(
         b"<!DOCTYPE html><title>\n502 Bad\n Gateway</title>",
-        'HTTP 422: an HTML page, "502 Bad Gateway". Check',
+        'HTTP 422: an HTML page titled "502 Bad Gateway". Check',
         None,
         id="HTML",
     ),

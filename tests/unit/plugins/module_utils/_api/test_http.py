@@ -4,17 +4,21 @@
 
 from __future__ import annotations
 
+import json
+import math
 import socket
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+import urllib3
 from ansible_collections.ocore.cloud.plugins.module_utils._api.client import Client
 from ansible_collections.ocore.cloud.plugins.module_utils._api.deadline import Deadline, Stopped
 from ansible_collections.ocore.cloud.plugins.module_utils._api.errors import OcoreError
+from ansible_collections.ocore.cloud.plugins.module_utils._api.redaction import MASK
 from ansible_collections.ocore.cloud.plugins.module_utils._api.settings import Settings
-from ansible_collections.ocore.cloud.tests.unit.helpers.api import ID, Time, auth, client, fail, instance, wire
+from ansible_collections.ocore.cloud.tests.unit.helpers.api import ID, TOKEN, Time, auth, client, fail, instance, wire
 from ansible_collections.ocore.cloud.tests.unit.helpers.scripted import Scripted
 
 PATH = f"/instances/{ID}"
@@ -47,7 +51,7 @@ def test_answer_that_is_a_login_page_fails_at_once_and_leaves_open_whether_it_wa
         "POST": lambda: api.control_instance(instance(), "stop"),
     }
     error = refusal(calls[method])
-    assert 'an HTML page, "Sign in" instead of JSON' in error.message
+    assert 'an HTML page titled "Sign in" instead of JSON' in error.message
     assert f"{method} {ocore.api_url}{path}" in error.message
     assert error.uncertain is (method != "GET")
     assert ("is open" in error.message) is (method != "GET")
@@ -95,6 +99,7 @@ def test_answer_with_a_number_that_is_none_loses_that_field_only(ocore: Scripted
 def test_answer_with_a_malformed_location_is_a_refusal(ocore: Scripted) -> None:
     ocore.expect("GET", PATH, status=302, answer_headers={"Location": "https://[bad"})
     message = refusal(lambda: client(ocore.api_url).get_instance(ID)).message
+    assert "oCore answered with a redirect (HTTP 302). Redirects are not followed" in message
     assert message.startswith(f"Cannot read instance {ID}: ")
 
 
@@ -215,3 +220,65 @@ def test_deadline_that_is_stopped_frees_a_thread_that_hangs_in_a_read(ocore: Scr
     deadline.stop()
     thread.join(10)
     assert ended.is_set()
+
+
+def test_answer_is_read_by_the_oldest_urllib3_too(ocore: Scripted, monkeypatch: pytest.MonkeyPatch) -> None:
+    # requests 2.32 takes urllib3 from 1.26 on, which has no read1; distributions still bring it.
+    monkeypatch.delattr(urllib3.HTTPResponse, "read1", raising=False)
+    ocore.expect("GET", PATH, answer=wire())
+    assert client(ocore.api_url).get_instance(ID) == instance()
+
+
+def test_retry_follows_an_empty_answer_to_a_read(ocore: Scripted) -> None:
+    ocore.expect("GET", PATH, answer=b"")
+    ocore.expect("GET", PATH, answer=wire())
+    assert client(ocore.api_url).get_instance(ID) == instance()
+
+
+@pytest.mark.parametrize("answer", [LOGIN, b"OK", b"[" * 100_000, {"id": "another", "status": "running"}, [], "text"])
+def test_answer_about_one_instance_that_cannot_be_used_is_told_from_a_general_failure(
+    ocore: Scripted, answer: Any
+) -> None:
+    ocore.expect("GET", f"{PATH}/health", answer=answer)
+    assert refusal(lambda: client(ocore.api_url, retries=0).get_health(instance())).about_one
+
+
+@pytest.mark.parametrize("status", [401, 429, 503])
+def test_answer_that_meets_every_instance_alike_is_a_general_failure(ocore: Scripted, status: int) -> None:
+    ocore.expect("GET", f"{PATH}/health", status=status)
+    assert not refusal(lambda: client(ocore.api_url, retries=0).get_health(instance())).about_one
+
+
+def test_answer_with_an_env_value_that_is_no_number_loses_that_value_only(ocore: Scripted) -> None:
+    ocore.expect("GET", PATH, answer=json.dumps(wire(envVars={"A": math.nan, "B": "x"})).encode())
+    warnings: list[str] = []
+    found = client(ocore.api_url, warn=lambda text, kind=None: warnings.append(text)).get_instance(ID)
+    assert found is not None
+    assert found.env_vars == {"A": None, "B": "x"}
+    assert "envVars.A of shop" in warnings[0]
+
+
+@pytest.mark.parametrize("path", [PATH, "/instances"])
+def test_answer_that_forbids_reading_does_not_speak_of_changes(ocore: Scripted, path: str) -> None:
+    ocore.expect("GET", path, status=403)
+    api = client(ocore.api_url)
+    message = refusal(lambda: api.get_instance(ID) if path == PATH else api.list_instances()).message
+    assert "not allowed to read this" in message
+    assert "manage:instances" not in message
+
+
+def test_secret_token_in_a_free_text_is_masked_wherever_instances_are_read(ocore: Scripted) -> None:
+    words = f"login with {TOKEN} refused"
+    ocore.expect("GET", "/instances", answer=[wire(statusMessage=words)])
+    ocore.expect("GET", PATH, answer=wire(statusMessage=words))
+    ocore.expect("GET", f"{PATH}/health", answer={"statusMessage": words})
+    ocore.expect("GET", f"{PATH}/health-score", answer={"score": 1, "factors": [{"details": words}]})
+    api = client(ocore.api_url)
+    listed, read = next(iter(api.list_instances())), api.get_instance(ID)
+    health, score = api.get_health(instance()), api.get_health_score(instance())
+    assert read is not None
+    assert health is not None
+    assert score is not None
+    assert score.factors is not None
+    texts = (listed.status_message, read.status_message, health.status_message, score.factors[0].details)
+    assert texts == (f"login with {MASK} refused",) * 4

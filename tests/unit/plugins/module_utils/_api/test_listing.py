@@ -76,3 +76,10 @@ def test_identity_names_are_compared_stripped_and_composed() -> None:
 def test_identity_slugs_and_ids_are_compared_without_blanks_and_case() -> None:
     found = parse_list([[wire(slug=" Shop ")]], fail)
     assert len(found.having("slug", "shop")) == 1
+
+
+def test_answer_with_a_status_that_is_no_text_reaches_no_test_of_a_list() -> None:
+    statuses: list[object] = []
+    found = parse_list([[wire(status={"a": 1}), wire(id="b", status=()), wire(id="c", status=7), wire(id="d")]], fail)
+    found.matching(lambda item: bool(statuses.append(item["status"])))
+    assert statuses == [None, None, "7", "running"]
