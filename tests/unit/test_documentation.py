@@ -27,7 +27,7 @@ from ansible_collections.ocore.cloud.plugins.module_utils._api.contract import (
     WireModel,
     to_wire,
 )
-from ansible_collections.ocore.cloud.plugins.module_utils._api.http import VERSION
+from ansible_collections.ocore.cloud.plugins.module_utils._api.transport import VERSION
 from ansible_collections.ocore.cloud.plugins.module_utils._ops.run import Operation
 
 ROOT = Path(__file__).parents[2]

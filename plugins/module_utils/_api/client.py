@@ -18,7 +18,6 @@ from ansible_collections.ocore.cloud.plugins.module_utils._api.contract import (
 )
 from ansible_collections.ocore.cloud.plugins.module_utils._api.deadline import Deadline
 from ansible_collections.ocore.cloud.plugins.module_utils._api.errors import OcoreError
-from ansible_collections.ocore.cloud.plugins.module_utils._api.http import Http, Request
 from ansible_collections.ocore.cloud.plugins.module_utils._api.listing import (
     Listing,
     is_usable_id,
@@ -27,6 +26,7 @@ from ansible_collections.ocore.cloud.plugins.module_utils._api.listing import (
 )
 from ansible_collections.ocore.cloud.plugins.module_utils._api.redaction import Scrubber, Warn, displayable
 from ansible_collections.ocore.cloud.plugins.module_utils._api.settings import Settings
+from ansible_collections.ocore.cloud.plugins.module_utils._api.transport import Http, Request
 
 PAGES_MOST = 1000
 

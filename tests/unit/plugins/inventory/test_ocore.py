@@ -28,7 +28,7 @@ from ansible.template import is_trusted_as_template
 from ansible.template import trust_as_template as trusted
 from ansible.utils.display import Display
 from ansible_collections.ocore.cloud.plugins.inventory import ocore
-from ansible_collections.ocore.cloud.plugins.module_utils._api import http
+from ansible_collections.ocore.cloud.plugins.module_utils._api import transport
 
 TOKEN = "ocore_k_planted-token"
 SECRET = "planted-env-value"
@@ -116,7 +116,7 @@ def api() -> Iterator[Api]:
 def _clean(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in os.environ if name.startswith(("OCORE_", "ANSIBLE_INVENTORY_"))]:
         monkeypatch.delenv(name)
-    monkeypatch.setattr(http, "BACKOFF_FIRST", 0.001)
+    monkeypatch.setattr(transport, "BACKOFF_FIRST", 0.001)
 
 
 @pytest.fixture

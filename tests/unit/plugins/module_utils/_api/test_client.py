@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 import trustme
-from ansible_collections.ocore.cloud.plugins.module_utils._api import http
+from ansible_collections.ocore.cloud.plugins.module_utils._api import transport
 from ansible_collections.ocore.cloud.plugins.module_utils._api.client import Client
 from ansible_collections.ocore.cloud.plugins.module_utils._api.deadline import Deadline
 from ansible_collections.ocore.cloud.plugins.module_utils._api.errors import OcoreError
@@ -117,7 +117,7 @@ def test_a_request_carries_token_organization_and_user_agent(ocore: Scripted) ->
         headers={
             "Authorization": f"Bearer {TOKEN}",
             "X-Org-Slug": "acme",
-            "User-Agent": f"ocore.cloud/{http.VERSION} (test)",
+            "User-Agent": f"ocore.cloud/{transport.VERSION} (test)",
             "Accept": "application/json",
         },
         answer=wire(),

@@ -72,11 +72,14 @@ class Fleet:
             {"max_parallel": 1, "on_error": "continue", "wait": True, **options},
             False,
             cast(Client, self.api),
-            Clock(deadline, 2.0, lambda line: self.said(line)),
+            Clock(deadline, 2.0, self._hear),
             fail,
         )
         monkeypatch.setattr(scheduler, "_steps", lambda item, _prepared: self._steps(scripts, item))
         self.items = [self._item(slug) for slug in scripts]
+
+    def _hear(self, line: str) -> None:
+        self.said(line)
 
     def _steps(self, scripts: dict[str, Script], item: Item) -> Steps[None]:
         slug = item.declaration.identity.value
@@ -96,8 +99,7 @@ class Fleet:
 def at_once(run: Run, _one: Instance) -> Steps[None]:
     """Do something without any waiting."""
     run.actions.append("update")
-    return
-    yield
+    yield from ()
 
 
 def until(reached: Callable[[], bool]) -> Script:
@@ -116,9 +118,12 @@ def test_fleet_takes_follow_up_steps_before_it_begins_further_items(monkeypatch:
     busy, gate = threading.Event(), threading.Event()
 
     def first(run: Run, one: Instance) -> Steps[None]:
-        yield Wait(
-            one, "be created", lambda _now, _waited: busy.is_set() and bool(order.append("first is there") or True), one
-        )
+        def is_there(_now: Instance | None, _waited: float) -> bool:
+            if busy.is_set():
+                order.append("first is there")
+            return busy.is_set()
+
+        yield Wait(one, "be created", is_there, one)
         order.append("first goes on")
 
     def second(run: Run, one: Instance) -> Steps[None]:
@@ -202,8 +207,8 @@ def test_fleet_wait_that_meets_a_defect_fails_that_item_only(monkeypatch: pytest
 @pytest.mark.parametrize("on_error", ["continue", "stop"])
 def test_fleet_on_error_stop_begins_nothing_new(monkeypatch: pytest.MonkeyPatch, on_error: str) -> None:
     def failing(_run: Run, _one: Instance) -> Steps[None]:
+        yield from at_once(_run, _one)
         raise ValueError("odd")
-        yield
 
     fleet = Fleet(monkeypatch, {"a": at_once, "b": failing, "c": at_once}, on_error=on_error)
     assert fleet.work() == {"a": "changed", "b": "failed", "c": "changed" if on_error == "continue" else "skipped"}
