@@ -80,8 +80,12 @@ def changed(result: dict[str, Any]) -> list[str]:
 
 def served(result: dict[str, Any]) -> dict[str, dict[str, bool]]:
     """Return host → slug → whether the report says that it is served."""
-    (shown,) = [task["hosts"] for task in result["plays"][-1]["tasks"] if task["task"]["name"] == "Show what is served"]
-    return {host: {i["slug"]: i["served"] for i in seen["odoo_host_report"]} for host, seen in shown.items()}
+    (shown,) = [
+        task["hosts"] for task in result["plays"][-1]["tasks"] if task["task"]["name"] == "Show what the host serves"
+    ]
+    # One line for each instance, "shop    served at ...", and the summary.
+    lines = {host: [line.split()[:2] for line in seen["msg"][:-1]] for host, seen in shown.items()}
+    return {host: {slug: word == "served" for slug, word in found} for host, found in lines.items()}
 
 
 def ask(container: str, name: str) -> tuple[int, str]:

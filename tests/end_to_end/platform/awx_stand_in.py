@@ -42,6 +42,7 @@ REFERENCES = {
     "project": "projects",
     "source_project": "projects",
     "inventory": "inventories",
+    "unified_job_template": "job_templates",
 }
 FIELDS: dict[str, dict[str, Any]] = {
     "organizations": {},
@@ -55,6 +56,7 @@ FIELDS: dict[str, dict[str, Any]] = {
         "scm_branch": "",
         "credential": None,
         "default_environment": None,
+        "scm_update_on_launch": False,
     },
     "inventories": {"organization": None, "kind": "", "host_filter": None, "variables": ""},
     "inventory_sources": {
@@ -83,6 +85,9 @@ FIELDS: dict[str, dict[str, Any]] = {
         "allow_simultaneous": False,
         "survey_enabled": False,
     },
+    "notification_templates": {"organization": None},
+    "schedules": {"unified_job_template": None, "rrule": "", "extra_data": {}, "limit": None, "enabled": True},
+    "teams": {"organization": None},
 }
 NAME = {"type": "string", "pattern": r"^[a-zA-Z_][a-zA-Z0-9_]*$"}
 INPUTS = {
@@ -227,7 +232,8 @@ class Awx:
     def __init__(self) -> None:
         self.objects: dict[str, dict[int, dict[str, Any]]] = {kind: {} for kind in FIELDS}
         self.surveys: dict[int, dict[str, Any]] = {}
-        self.credentials_of: dict[int, list[int]] = {}
+        #: Associations: (kind of object, its id, name of the association) → ids.
+        self.associated: dict[tuple[str, int, str], list[int]] = {}
         self.log: list[tuple[str, str]] = []
         self.answers: list[str] = []
         self._clones = tempfile.TemporaryDirectory(prefix="awx-stand-in-")
@@ -239,7 +245,8 @@ class Awx:
             Route("/api/v2/project_updates/{id:int}/", self._project_update),
             Route("/api/v2/{kind}/{id:int}/", self._one, methods=["GET", "PATCH"]),
             Route("/api/v2/job_templates/{id:int}/survey_spec/", self._survey, methods=["GET", "POST"]),
-            Route("/api/v2/job_templates/{id:int}/credentials/", self._credentials, methods=["GET", "POST"]),
+            Route("/api/v2/projects/{id:int}/update/", self._update_project, methods=["GET", "POST"]),
+            Route("/api/v2/{kind}/{id:int}/{name}/", self._associations, methods=["GET", "POST"]),
         ]
         config = uvicorn.Config(Starlette(routes=routes), host="127.0.0.1", port=0, log_level="warning")
         self._server = uvicorn.Server(config)
@@ -265,8 +272,12 @@ class Awx:
         return found[0]
 
     def writes(self) -> list[tuple[str, str]]:
-        """Give method and path of every request that was no GET."""
-        return [(method, path) for method, path in self.log if method != "GET"]
+        """Return method and path of every request that stored something: all but GETs and updates of projects."""
+        return [(method, path) for method, path in self.log if method != "GET" and not path.endswith("/update/")]
+
+    def add(self, kind: str, name: str) -> dict[str, Any]:
+        """Add an object that an administrator made before, in the organization Default, and return it."""
+        return self._store(kind, {"name": name, "organization": self.named("organizations", "Default")["id"]})
 
     def _store(self, kind: str, fields: dict[str, Any]) -> dict[str, Any]:
         self._last += 1
@@ -275,12 +286,21 @@ class Awx:
             "id": self._last,
             "type": kind.removesuffix("s"),
             "url": url,
-            "related": {"survey_spec": f"{url}survey_spec/"} if kind == "job_templates" else {},
+            "related": {
+                name: f"{url}{name}/"
+                for name in {
+                    "job_templates": ("survey_spec", "credentials", "notification_templates_error"),
+                    "projects": ("update",),
+                }.get(kind, ())
+            },
             "summary_fields": {},
             **COMMON,
             **json.loads(json.dumps(FIELDS[kind])),
             **fields,
         }
+        if kind == "job_templates":
+            # The role has the id of its template: nothing else has that.
+            self.objects[kind][self._last]["summary_fields"] = {"object_roles": {"execute_role": {"id": self._last}}}
         return self.objects[kind][self._last]
 
     def _enter(self, request: Request) -> None:
@@ -294,7 +314,7 @@ class Awx:
         return response
 
     async def _list(self, request: Request) -> Response:
-        kind = request.path_params["kind"]
+        kind = request.path_params["kind"].replace("unified_job_templates", "job_templates")
         try:
             self._enter(request)
             if request.method == "POST":
@@ -358,7 +378,9 @@ class Awx:
             for path in Path(target).rglob("*.yml")
             if any(PLAYBOOK.match(line) for line in path.read_text(encoding="utf-8").splitlines())
         ]
-        return {"status": "successful", "scm_revision": "1", "playbook_files": files}
+        head = Path(target, ".git", "HEAD").read_text(encoding="utf-8").removeprefix("ref: ").strip()
+        revision = Path(target, ".git", head).read_text(encoding="utf-8").strip()
+        return {"status": "successful", "scm_revision": revision, "playbook_files": files}
 
     def _shown(self, kind: str, item: dict[str, Any]) -> dict[str, Any]:
         """Give an object as AWX shows it: secrets hidden."""
@@ -368,11 +390,25 @@ class Awx:
         secret = {field["id"] for field in fields if field.get("secret")}
         return {**item, "inputs": {name: HIDDEN if name in secret else v for name, v in item["inputs"].items()}}
 
+    async def _update_project(self, request: Request) -> Response:
+        self._enter(request)
+        project = self.objects["projects"][request.path_params["id"]]
+        project.update(await self._clone(project))
+        return self._answer({"id": project["id"], "url": f"/api/v2/project_updates/{project['id']}/"}, 202)
+
     async def _project_update(self, request: Request) -> Response:
         self._enter(request)
         project = self.objects["projects"][request.path_params["id"]]
         project["summary_fields"] = {}
-        return self._answer({"id": project["id"], "status": project["status"]})
+        return self._answer(
+            {
+                "id": project["id"],
+                "status": project["status"],
+                "scm_revision": project["scm_revision"],
+                "finished": "2026-01-01T00:00:00Z",
+                "failed": project["status"] == "failed",
+            }
+        )
 
     async def _survey(self, request: Request) -> Response:
         self._enter(request)
@@ -386,9 +422,11 @@ class Awx:
         self.surveys[request.path_params["id"]] = survey
         return self._answer({})
 
-    async def _credentials(self, request: Request) -> Response:
+    async def _associations(self, request: Request) -> Response:
+        """Keep what belongs to an object: credentials and notifications of job templates, teams that have a role."""
         self._enter(request)
-        attached = self.credentials_of.setdefault(request.path_params["id"], [])
+        kind, owner, name = (request.path_params[part] for part in ("kind", "id", "name"))
+        attached = self.associated.setdefault((kind, owner, name), [])
         if request.method == "POST":
             wanted = await request.json()
             if wanted.get("disassociate"):
@@ -396,5 +434,6 @@ class Awx:
             else:
                 attached.append(wanted["id"])
             return Response(status_code=204)
-        found = [self._shown("credentials", self.objects["credentials"][id_]) for id_ in attached]
+        target = "notification_templates" if name.startswith("notification_templates_") else name
+        found = [self._shown(target, self.objects[target][id_]) for id_ in attached]
         return self._answer({"count": len(found), "next": None, "previous": None, "results": found})

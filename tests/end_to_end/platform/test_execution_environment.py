@@ -123,7 +123,7 @@ def test_inventory_and_playbook_run_in_the_image(image: str, emulator: Emulator)
     played = docker(
         *start,
         *("ansible-playbook", "-i", "ocore.yml", "control.yml"),
-        *("-e", "control_state=stopped", "-e", "control_wait_interval=0.2"),
+        *("-e", "control_state=stopped", "-e", "control_hosts=ocore", "-e", "control_wait_interval=0.2"),
     )
     assert played.returncode == 0, played.stdout
     assert {i["status"] for i in emulator.instances()} == {"stopped"}

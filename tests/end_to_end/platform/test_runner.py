@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ from typing import Any
 
 import pytest
 import yaml
-from conftest import BIN, ENV_VALUE, PROJECT, credentials, environment, run
+from conftest import BIN, COLLECTION, ENV_VALUE, PROJECT, credentials, environment, run
 from emulator.process import Emulator
 
 
@@ -100,7 +101,9 @@ def test_inventory_source_brings_no_secret_into_awx(emulator: Emulator, tmp_path
     assert emulator.token not in json.dumps(inventory)
 
 
-def test_limit_selects_instances_and_nothing_left_behind_holds_a_secret(emulator: Emulator, tmp_path: Path) -> None:
+def test_control_limit_selects_instances_and_nothing_left_behind_holds_a_secret(
+    emulator: Emulator, tmp_path: Path
+) -> None:
     inventory = update_inventory(emulator, tmp_path)
     chosen = sorted(inventory["_meta"]["hostvars"])[:2]
     job = Job(tmp_path / "job", credentials(emulator), inventory, control_state="stopped", control_wait_interval=0.2)
@@ -117,7 +120,7 @@ def test_limit_selects_instances_and_nothing_left_behind_holds_a_secret(emulator
         assert secret not in result.stdout
 
 
-def test_environment_variables_of_the_instance_survey_stay_secret(emulator: Emulator, tmp_path: Path) -> None:
+def test_survey_environment_variables_stay_secret(emulator: Emulator, tmp_path: Path) -> None:
     value = "new-pass-77ab"
     slug = emulator.instances()[0]["slug"]
     variables = {"instance_slug": slug, "instance_env_vars": json.dumps({"SMTP_PASSWORD": value}), "instance_name": ""}
@@ -133,11 +136,11 @@ def test_environment_variables_of_the_instance_survey_stay_secret(emulator: Emul
     assert ENV_VALUE not in job.text()
 
 
-def test_fleet_and_report_templates_run_from_their_surveys(emulator: Emulator, tmp_path: Path) -> None:
+def test_survey_defaults_run_the_fleet_and_report_templates(emulator: Emulator, tmp_path: Path) -> None:
     answers = {
         question["variable"]: question["default"]
         for name in ("fleet", "report")
-        for question in yaml.safe_load((PROJECT / f"../surveys/{name}.yml").read_text())["spec"]
+        for question in yaml.safe_load((COLLECTION / f"playbooks/files/surveys/{name}.yml").read_text())["spec"]
     }
     job = Job(tmp_path / "job", credentials(emulator), {}, **answers | {"report_directory": str(tmp_path / "report")})
     declared = {
@@ -157,13 +160,11 @@ def test_fleet_and_report_templates_run_from_their_surveys(emulator: Emulator, t
         assert secret not in left + job.text() + page
 
 
-def test_slices_and_concurrent_jobs_run_side_by_side(emulator: Emulator, tmp_path: Path) -> None:
+def test_slices_run_side_by_side(emulator: Emulator, tmp_path: Path) -> None:
     inventory = update_inventory(emulator, tmp_path)
     slices = [slice_of(inventory, number, 3) for number in (1, 2, 3)]
-    jobs = [
-        Job(tmp_path / f"slice{n}", credentials(emulator), part, control_state="restarted", control_wait_interval=0.2)
-        for n, part in enumerate(slices)
-    ]
+    answers = {"control_state": "restarted", "control_all_instances": "true", "control_wait_interval": 0.2}
+    jobs = [Job(tmp_path / f"slice{n}", credentials(emulator), part, **answers) for n, part in enumerate(slices)]
     before = {i["slug"]: i["restartCount"] for i in emulator.instances()}
     emulator.clear_log()
 
@@ -178,19 +179,17 @@ def test_slices_and_concurrent_jobs_run_side_by_side(emulator: Emulator, tmp_pat
     assert len(emulator.log("control")) == len(before)
 
 
-def test_two_jobs_over_the_same_instances_end_in_the_state_asked_for(emulator: Emulator, tmp_path: Path) -> None:
+def test_concurrent_jobs_over_the_same_instances_end_in_the_requested_state(emulator: Emulator, tmp_path: Path) -> None:
     inventory = update_inventory(emulator, tmp_path)
-    jobs = [
-        Job(tmp_path / name, credentials(emulator), inventory, control_state="stopped", control_wait_interval=0.2)
-        for name in ("one", "two")
-    ]
+    answers = {"control_state": "stopped", "control_all_instances": "true", "control_wait_interval": 0.2}
+    jobs = [Job(tmp_path / name, credentials(emulator), inventory, **answers) for name in ("one", "two")]
     with ThreadPoolExecutor(len(jobs)) as pool:
         results = list(pool.map(lambda job: job.run("control.yml"), jobs))
     assert {i["status"] for i in emulator.instances()} == {"stopped"}
     assert [result.returncode for result in results] == [0, 0], [result.stdout for result in results]
 
 
-def test_fact_cache_keeps_what_a_job_learned_and_no_secret(emulator: Emulator, tmp_path: Path) -> None:
+def test_fact_cache_keeps_what_a_job_set_and_no_secret(emulator: Emulator, tmp_path: Path) -> None:
     inventory = update_inventory(emulator, tmp_path)
     job = Job(tmp_path / "job", credentials(emulator), inventory)
     play = {
@@ -236,7 +235,7 @@ NEEDED = {"control": {"control_state": "started"}, "instance": {"instance_slug":
 def answers_out_of_range() -> list[Any]:
     """Give survey, variable and answer for every limit of every survey."""
     cases = []
-    for path in sorted((PROJECT / "../surveys").glob("*.yml")):
+    for path in sorted((COLLECTION / "playbooks/files/surveys").glob("*.yml")):
         for question in yaml.safe_load(path.read_text(encoding="utf-8"))["spec"]:
             wrong = {
                 "integer": lambda q: [q["min"] - 1, q["max"] + 1, "many"],
@@ -252,7 +251,7 @@ def answers_out_of_range() -> list[Any]:
 
 
 def refused(directory: Path, emulator: Emulator, playbook: str, variables: dict[str, object]) -> str:
-    """Run a playbook that has to end before it touches anything, and give the one sentence that it ends with."""
+    """Run a playbook that must fail before it changes anything, and give the one sentence that it ends with."""
     emulator.clear_log()
     job = Job(directory, credentials(emulator), SERVERS if playbook == "provision_host" else INSTANCES, **variables)
 
@@ -260,7 +259,7 @@ def refused(directory: Path, emulator: Emulator, playbook: str, variables: dict[
 
     assert result.returncode != 0
     assert not job.stats()["dark"]
-    sentences = {message for message in job.failures() if message.endswith("nothing was touched.")}
+    sentences = {message for message in job.failures() if message.endswith("Nothing was changed.")}
     assert len(sentences) == 1, job.failures()
     assert emulator.log() == []
     assert "Traceback" not in result.stdout
@@ -275,7 +274,7 @@ def untouched() -> Iterator[Emulator]:
 
 
 @pytest.mark.parametrize(("survey", "variable", "value"), answers_out_of_range())
-def test_survey_values_out_of_range_end_with_one_sentence_before_anything_is_touched(
+def test_survey_values_out_of_range_fail_with_one_sentence_before_anything_is_changed(
     untouched: Emulator, tmp_path: Path, survey: str, variable: str, value: object
 ) -> None:
     report = tmp_path / "report"
@@ -284,7 +283,7 @@ def test_survey_values_out_of_range_end_with_one_sentence_before_anything_is_tou
     said = refused(tmp_path / "job", untouched, survey, {**variables, variable: value})
 
     assert said.startswith(f"{variable} "), said
-    assert "It has to " in said
+    assert "It must " in said
     assert "k-91c3" not in said
     assert not report.exists()
 
@@ -292,19 +291,30 @@ def test_survey_values_out_of_range_end_with_one_sentence_before_anything_is_tou
 @pytest.mark.parametrize(
     ("playbook", "variables", "said"),
     [
-        ("control", {}, "Give control_state, which is started, stopped or restarted"),
-        ("instance", {"instance_slug": ""}, "Give instance_slug, instance_name or instance_id"),
-        ("instance", {"instance_slug": "x", "instance_server_id": "srv1"}, "instance_server_id is 'srv1'. It has"),
-        ("instance", {"instance_slug": "x", "instance_odoo_version": "18"}, "instance_odoo_version is '18'. It has"),
-        ("instance", {"instance_slug": "x", "instance_wait_timeout": 0}, "instance_wait_timeout is 0. It has"),
-        ("instance", {"instance_slug": "x", "instance_env_vars": '{"A": "k-91c3"'}, "instance_env_vars is no mapping"),
-        ("fleet", {}, "Give fleet_file"),
-        ("fleet", {"fleet_file": "fleet/none.yml"}, "fleet/none.yml can't be read as YAML"),
-        ("fleet", {"fleet_file": "servers.yml"}, "servers.yml needs instances, and may hold nothing but"),
-        ("provision_host", {"certbot_email": "nobody"}, "certbot_email is 'nobody'. It has to be a mail address"),
+        ("control", {}, "Set control_state to started, stopped or restarted"),
+        (
+            "control",
+            {"control_state": "stopped", "control_hosts": " "},
+            "control_hosts is blank. It must have a value, or be left empty",
+        ),
+        ("instance", {"instance_slug": ""}, "Set instance_slug, instance_name or instance_id"),
+        ("instance", {"instance_slug": "  "}, "instance_slug is blank. It must have a value, or be left empty"),
+        ("instance", {"instance_id": " "}, "instance_id is blank. It must have a value, or be left empty"),
+        ("instance", {"instance_slug": "x", "instance_server_id": "srv1"}, "instance_server_id is 'srv1'. It must"),
+        ("instance", {"instance_slug": "x", "instance_odoo_version": "18"}, "instance_odoo_version is '18'. It must"),
+        ("instance", {"instance_slug": "x", "instance_wait_timeout": 0}, "instance_wait_timeout is 0. It must"),
+        (
+            "instance",
+            {"instance_slug": "x", "instance_env_vars": '{"A": "k-91c3"'},
+            "instance_env_vars must map names to values",
+        ),
+        ("fleet", {}, "Set fleet_file"),
+        ("fleet", {"fleet_file": "fleet/none.yml"}, "Cannot read fleet/none.yml as YAML"),
+        ("fleet", {"fleet_file": "servers.yml"}, "servers.yml must have instances, and no keys but"),
+        ("provision_host", {"certbot_email": "nobody"}, "certbot_email is 'nobody'. It must be a mail address"),
     ],
 )
-def test_answers_that_make_no_sense_end_with_one_sentence_before_anything_is_touched(
+def test_survey_answers_that_make_no_sense_fail_with_one_sentence_before_anything_is_changed(
     untouched: Emulator, tmp_path: Path, playbook: str, variables: dict[str, object], said: str
 ) -> None:
     sentence = refused(tmp_path / "job", untouched, playbook, variables)
@@ -313,7 +323,7 @@ def test_answers_that_make_no_sense_end_with_one_sentence_before_anything_is_tou
 
 
 @pytest.mark.parametrize("wrong", [{}, {"odoo_host_server_id": "7"}], ids=["missing", "no-uuid"])
-def test_one_server_without_its_id_keeps_the_job_from_all_servers(
+def test_provision_one_server_without_its_id_keeps_the_job_from_all_servers(
     untouched: Emulator, tmp_path: Path, wrong: dict[str, str]
 ) -> None:
     unknown = {name: value for name, value in SERVER.items() if name != "odoo_host_server_id"} | wrong
@@ -327,15 +337,156 @@ def test_one_server_without_its_id_keeps_the_job_from_all_servers(
     assert not job.stats()["dark"]
     given = wrong.get("odoo_host_server_id", "")
     assert job.failures() == [
-        f"odoo_host_server_id of s2 is '{given}'. It has to be the UUID of this server in oCore; nothing was touched."
+        f"odoo_host_server_id of s2 is '{given}'. It must be the UUID of this server in oCore. Nothing was changed."
     ]
     assert untouched.log() == []
 
 
-def test_expired_token_fails_the_job_with_what_to_do(emulator: Emulator, tmp_path: Path) -> None:
+@pytest.mark.parametrize("state", ["stopped", "restarted"])
+def test_control_without_a_limit_fails_before_anything_is_changed(
+    emulator: Emulator, tmp_path: Path, state: str
+) -> None:
+    inventory = update_inventory(emulator, tmp_path)
+    emulator.clear_log()
+    job = Job(tmp_path / "job", credentials(emulator), inventory, control_state=state, control_all_instances="false")
+
+    result = job.run("control.yml")
+
+    assert result.returncode != 0
+    (said,) = set(job.failures())
+    assert said.startswith(f"Without a limit, {state} applies to all 6 instances of the inventory.")
+    assert "--limit" in said
+    assert "control_hosts" in said
+    assert "control_all_instances" in said
+    assert emulator.log() == []
+
+
+@pytest.mark.parametrize(
+    "selected",
+    [{"control_all_instances": "true"}, {"control_all_instances": True}, {"control_hosts": "ocore"}],
+    ids=["answer", "boolean", "hosts"],
+)
+def test_control_of_all_instances_needs_an_explicit_answer(
+    emulator: Emulator, tmp_path: Path, selected: dict[str, object]
+) -> None:
+    inventory = update_inventory(emulator, tmp_path)
+    emulator.force(emulator.instances()[0]["id"], status="stopped")
+    answers = {"control_state": "stopped", "control_wait_interval": 0.2, **selected}
+    job = Job(tmp_path / "job", credentials(emulator), inventory, **answers)
+
+    result = job.run("control.yml")
+
+    assert result.returncode == 0, result.stdout
+    assert len(emulator.log("control")) == 5
+    assert "6 instances: 5 stopped, 1 unchanged" in result.stdout
+
+
+def test_control_starts_all_instances_without_a_limit(emulator: Emulator, tmp_path: Path) -> None:
+    inventory = update_inventory(emulator, tmp_path)
+    job = Job(tmp_path / "job", credentials(emulator), inventory, control_state="started")
+    result = job.run("control.yml")
+    assert result.returncode == 0, result.stdout
+    assert "6 instances: 6 unchanged" in result.stdout
+
+
+def test_control_summary_counts_failures(emulator: Emulator, tmp_path: Path) -> None:
+    inventory = update_inventory(emulator, tmp_path)
+    answers = {"control_state": "restarted", "control_all_instances": "true", "control_wait_interval": 0.2}
+    job = Job(tmp_path / "job", credentials(emulator), inventory, **answers)
+    emulator.fault("error_before", "control", status=403, message="not yours")
+    result = job.run("control.yml")
+    assert result.returncode != 0
+    assert "6 instances: 5 restarted, 1 failed" in result.stdout
+
+
+def test_inventory_organization_of_the_file_applies_where_the_credential_has_none(
+    emulator: Emulator, tmp_path: Path
+) -> None:
+    (instance_id,) = emulator.seed(1, organization="globex", slug="elsewhere", name="Elsewhere")
+    path = tmp_path / "globex.ocore.yml"
+    path.write_text("plugin: ocore.cloud.ocore\norganization: globex\n", encoding="utf-8")
+    env = environment(**credentials(emulator) | {"OCORE_ORGANIZATION": ""})
+    result = run("ansible-inventory", "-i", path, "--list", env=env, cwd=tmp_path)
+    assert result.returncode == 0, result.stdout
+    found = json.loads(result.stdout)["_meta"]["hostvars"]
+    assert "elsewhere" in found, (instance_id, list(found))
+
+
+def shown(result: subprocess.CompletedProcess[str]) -> list[str]:
+    """Return the lines that the tasks of a playbook showed."""
+    return re.findall(r'^ {8}"(.*)",?$', result.stdout, re.MULTILINE)
+
+
+def play(emulator: Emulator, where: Path, name: str, **variables: object) -> subprocess.CompletedProcess[str]:
+    """Run a playbook of the collection with these variables."""
+    command = ["ansible-playbook", f"ocore.cloud.{name}", "-e", json.dumps(variables)]
+    return run(*command, env=environment(**credentials(emulator)), cwd=where)
+
+
+def test_output_of_fleet_is_one_line_for_each_instance_and_a_summary(emulator: Emulator, tmp_path: Path) -> None:
+    server = emulator.server_ids()[0]
+    slug = emulator.instances()[0]["slug"]
+    instances = [
+        {"slug": "north", "name": "North", "server_id": server},
+        {"slug": "south", "name": "South", "server_id": server, "power": "stopped"},
+        {"slug": slug},
+        {"slug": "nobody"},
+    ]
+    (tmp_path / "fleet.yml").write_text(yaml.safe_dump({"instances": instances, "wait_interval": 0.1}), "utf-8")
+    result = play(emulator, tmp_path, "fleet", fleet_file="fleet.yml")
+    assert result.returncode != 0
+    assert shown(result) == [
+        f"{'north':24} created",
+        f"{'south':24} created, stopped",
+        f"{slug:24} unchanged",
+        f"{'nobody':24} failed",
+        "4 declared: 2 created, 1 unchanged, 1 failed",
+    ]
+
+
+def test_output_of_info_is_one_line_for_each_instance_and_a_summary(emulator: Emulator, tmp_path: Path) -> None:
+    emulator.force(emulator.instances()[0]["id"], status="stopped")
+    result = play(emulator, tmp_path, "info")
+    lines = shown(result)
+    assert len(lines) == 7
+    assert lines[-1] == "6 instances: 5 running, 1 stopped"
+    slug = emulator.instances()[1]["slug"]
+    one = shown(play(emulator, tmp_path, "info", info_slug=f" {slug} "))
+    assert one[-1] == "1 instance: 1 running"
+    assert shown(play(emulator, tmp_path, "info", info_slug="nobody")) == ["0 instances"]
+
+
+@pytest.mark.parametrize("variable", ["info_id", "info_slug", "info_name", "info_server_id"])
+def test_identity_that_is_blank_is_refused_by_info(untouched: Emulator, tmp_path: Path, variable: str) -> None:
+    untouched.clear_log()
+    result = play(untouched, tmp_path, "info", **{variable: "  "})
+    assert result.returncode != 0
+    assert f"{variable} is blank. It must have a value, or be left empty. Nothing was changed." in result.stdout
+    assert untouched.log() == []
+
+
+def test_output_of_instance_is_one_line(emulator: Emulator, tmp_path: Path) -> None:
+    answers = {"instance_slug": "shop", "instance_name": "Shop", "instance_server_id": emulator.server_ids()[0]}
+    wait = {"instance_wait_interval": 0.1}
+    for said, more in (
+        ("shop: created; status running", {}),
+        ("shop: unchanged; status running", {}),
+        ("shop: removed", {"instance_state": "absent"}),
+        ("shop: unchanged", {"instance_state": "absent"}),
+    ):
+        result = play(emulator, tmp_path, "instance", **answers, **wait, **more)
+        assert f'"msg": "{said}' in result.stdout, result.stdout
+
+
+def test_survey_limits_need_no_file_outside_of_playbooks_and_plugins() -> None:
+    for path in (COLLECTION / "playbooks").rglob("*.yml"):
+        assert "extensions/" not in re.sub(r"(?m)^ *#.*$", "", path.read_text(encoding="utf-8")), path
+
+
+def test_token_that_expired_fails_the_job_with_advice(emulator: Emulator, tmp_path: Path) -> None:
     inventory = update_inventory(emulator, tmp_path)
     env = credentials(emulator, token=emulator.jwt(expires_in=-5))
-    job = Job(tmp_path / "job", env, inventory, control_state="stopped")
+    job = Job(tmp_path / "job", env, inventory, control_state="stopped", control_all_instances="true")
 
     result = job.run("control.yml")
 
@@ -349,7 +500,7 @@ def test_navigator_runs_the_playbook_and_its_artifact_holds_no_secret(emulator: 
     command = [
         "ansible-navigator",
         *("run", str(PROJECT / "control.yml"), "-i", str(PROJECT / "ocore.yml")),
-        *("-e", "control_state=stopped", "-e", "control_wait_interval=0.2"),
+        *("-e", "control_state=stopped", "-e", "control_hosts=ocore", "-e", "control_wait_interval=0.2"),
         *("--mode", "stdout", "--ee", "false", "--playbook-artifact-enable", "true"),
         *("--playbook-artifact-save-as", str(artifact), "--log-file", str(tmp_path / "navigator.log"), "-vvvv"),
     ]
