@@ -9,8 +9,6 @@ import asyncio
 import importlib.util
 import json
 import logging
-import signal
-import subprocess
 import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
@@ -22,8 +20,9 @@ import requests
 import yaml
 from ansible_collections.ocore.cloud.plugins.module_utils._api.contract import Instance, parse, to_wire
 from ansible_collections.ocore.cloud.plugins.module_utils._api.errors import OcoreError
-from conftest import BIN, COLLECTION, ENV_VALUE, credentials, environment
+from conftest import COLLECTION, ENV_VALUE, credentials
 from emulator.process import Emulator
+from rulebook import Rulebook
 
 FILE = COLLECTION / "extensions/eda/plugins/event_source/instances.py"
 _SPEC = importlib.util.spec_from_file_location("instances", FILE)
@@ -396,42 +395,6 @@ def test_bad_options_end_the_source_before_the_first_request(
     with pytest.raises(OcoreError, match=said):
         stream(args(emulator, **wrong), test)
     assert emulator.log() == []
-
-
-class Rulebook:
-    """A running ansible-rulebook; use it as a context manager."""
-
-    def __init__(self, where: Path, env: dict[str, str], rulebook: str, **variables: object) -> None:
-        (where / "inventory.yml").write_text("all: {hosts: {localhost: {ansible_connection: local}}}\n", "utf-8")
-        (where / "vars.yml").write_text(yaml.safe_dump(variables), encoding="utf-8")
-        self._output = where / "output"
-        command = [BIN / "ansible-rulebook", "--rulebook", rulebook, "-i", "inventory.yml", "--vars", "vars.yml", "-v"]
-        with self._output.open("w") as output:
-            self.process = subprocess.Popen(
-                command, cwd=where, env=environment(**env), stdin=subprocess.DEVNULL, stdout=output, stderr=output
-            )
-
-    def __enter__(self) -> Rulebook:
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGINT)
-            try:
-                self.process.wait(30)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
-
-    def output(self) -> str:
-        return self._output.read_text()
-
-    def wait_for(self, what: Callable[[], bool]) -> None:
-        end = time.monotonic() + 120
-        while not what():
-            assert time.monotonic() < end, self.output()
-            assert self.process.poll() is None, self.output()
-            time.sleep(0.2)
 
 
 def test_rulebook_restarts_a_failed_instance_once(emulator: Emulator, tmp_path: Path) -> None:
