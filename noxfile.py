@@ -326,8 +326,7 @@ def platform(session: nox.Session) -> None:
 @nox.session(python=NEWEST.python)
 def build(session: nox.Session) -> None:
     """Build the archive, import it as Galaxy does, install it and run what a user runs first."""
-    *("extensions/audit/", "extensions/eda/", "extensions/emulator/", "extensions/execution_environment/"),
-    *("meta/", "playbooks/", "plugins/", "roles/"),
+    _install(session, NEWEST.requirement, "galaxy-importer>=0.4.30", *RUNTIME)
     out = BUILD / "archive"
     shutil.rmtree(out, ignore_errors=True)
     session.run("ansible-galaxy", "collection", "build", "--output-path", str(out), silent=True)
