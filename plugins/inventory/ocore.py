@@ -17,9 +17,9 @@ description:
   - Everything is read and evaluated before the first host is added. If something fails, the inventory gets nothing from
     this source. Set C(any_unparsed_is_failed=true) in the section C([inventory]) of C(ansible.cfg) to make Ansible stop
     in this case.
-  - Values from oCore are never evaluated as templates. Texts that cannot be templates (without C({) and not beginning with
-    C(#)) are marked as trusted, so that C(ansible-inventory --list), and with it AWX, shows plain texts. All other texts
-    stay untrusted.
+  - Values from oCore are never evaluated as templates. Texts that cannot be templates or call anything as expressions
+    (without an opening brace, an opening parenthesis and a vertical bar, and not beginning with C(#)) are marked as trusted,
+    so that C(ansible-inventory --list), and with it AWX, shows plain texts. All other texts stay untrusted.
 notes:
   - An instance is not a machine to log in to, so the plugin does not set C(ansible_host). Plays over these hosts usually
     have C(connection=local) and C(gather_facts=false) and call the modules of this collection. Use O(compose) to set

@@ -32,6 +32,9 @@ Record = dict[str, Any]
 Evaluate = Callable[[Any, dict[str, Any]], Any]
 """Evaluates what a user wrote, given all variables of a host."""
 
+_ACTIVE = frozenset("{(|")
+"""A text without any of these is no template, and calls no function and no filter as an expression."""
+
 GROUP = "ocore"
 """The group of all hosts."""
 
@@ -226,9 +229,11 @@ class _Trust:
 def _trusted(text: str) -> str:
     """Return ``text``, marked as trusted when it cannot be a template.
 
-    Every delimiter of Jinja has a brace, unless a text that begins with ``#jinja2:`` sets others.
+    Every delimiter of Jinja has a brace, unless a text that begins with ``#jinja2:`` sets others. Some keywords evaluate a
+    trusted text once more as an expression, without delimiters (``when: "{{ ocore_name }}"``): what could call something
+    there stays untrusted too.
     """
-    if "{" in text or text.startswith("#"):
+    if text.startswith("#") or not _ACTIVE.isdisjoint(text):
         return text
     marked: str = trust_as_template(text)
     return marked

@@ -939,6 +939,22 @@ def test_hostile_texts_stay_inert_in_a_play_and_after_a_round_trip(api: Api, tmp
     assert not mark.exists()
 
 
+@pytest.mark.parametrize(
+    "task", ['debug: {msg: x}\n      when: "{{ ocore_name }}"', 'debug: {var: "{{ ocore_name }}"}']
+)
+def test_hostile_text_is_not_evaluated_as_an_expression(api: Api, tmp_path: Path, task: str) -> None:
+    mark = tmp_path / "executed"
+    api.instances = [instance(1, name=f"lookup('pipe', 'touch {mark}') == ''")]
+    source = tmp_path / "ocore.yml"
+    source.write_text(f"plugin: ocore.cloud.ocore\napi_token: {TOKEN}\napi_url: {api.url}\n")
+    (tmp_path / "play.yml").write_text(
+        f"- hosts: ocore\n  gather_facts: false\n  connection: local\n  tasks:\n    - {task}\n"
+    )
+    played = ansible(tmp_path, "playbook", "-i", str(source), str(tmp_path / "play.yml"))
+    assert "untrusted template or expression" in played.stdout + played.stderr
+    assert not mark.exists()
+
+
 def test_listed_inventory_holds_plain_texts(api: Api, tmp_path: Path) -> None:
     source = tmp_path / "ocore.yml"
     source.write_text(HOSTILE_CONFIG.format(token=TOKEN, url=api.url))
