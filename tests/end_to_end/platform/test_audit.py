@@ -30,12 +30,12 @@ def count(where: Path) -> dict[str, list[dict[str, Any]]]:
     return found
 
 
-def test_every_module_of_the_action_group_has_a_query() -> None:
+def test_audit_has_a_query_for_every_module_of_the_action_group() -> None:
     runtime = yaml.safe_load((COLLECTION / "meta/runtime.yml").read_text())
     assert set(QUERIES) == {f"ocore.cloud.{module}" for module in runtime["action_groups"]["ocore"]}
 
 
-def test_queries_count_each_instance_that_a_module_touched(emulator: Emulator, tmp_path: Path) -> None:
+def test_audit_counts_each_instance_that_a_module_touched(emulator: Emulator, tmp_path: Path) -> None:
     here = emulator.instances()
     slugs = [instance["slug"] for instance in here]
     tasks = [

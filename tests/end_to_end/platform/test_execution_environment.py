@@ -33,7 +33,7 @@ def test_introspection_shows_what_the_collection_needs(tmp_path: Path) -> None:
     assert "openssh-client [platform:dpkg]" in ours["system"]
 
 
-def test_definition_makes_a_build_context(tmp_path: Path) -> None:
+def test_execution_environment_makes_a_build_context(tmp_path: Path) -> None:
     result = run("ansible-builder", "create", "-c", tmp_path / "context", env=environment(), cwd=DEFINITION)
     assert result.returncode == 0, result.stdout
     assert yaml.safe_load((tmp_path / "context/_build/requirements.yml").read_text()) == {
@@ -100,7 +100,7 @@ def image(context: Path, base_image: str) -> Iterator[str]:
 
 
 @pytest.mark.docker
-def test_inventory_and_playbook_run_in_the_image(image: str, emulator: Emulator) -> None:
+def test_image_runs_inventory_and_playbook(image: str, emulator: Emulator) -> None:
     env = [part for name, value in credentials(emulator).items() for part in ("-e", f"{name}={value}")]
     # The emulator listens on this machine's loopback.
     start = [

@@ -471,6 +471,7 @@ def test_output_of_instance_is_one_line(emulator: Emulator, tmp_path: Path) -> N
     for said, more in (
         ("shop: created; status running", {}),
         ("shop: unchanged; status running", {}),
+        ("shop: stopped; status stopped", {"instance_power": "stopped"}),
         ("shop: removed", {"instance_state": "absent"}),
         ("shop: unchanged", {"instance_state": "absent"}),
     ):
