@@ -6,19 +6,23 @@
 from __future__ import annotations
 
 import base64
+import binascii
+import functools
 import html
-import json
 import re
 import threading
 import unicodedata
-import urllib.parse
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from html.entities import codepoint2name
 from typing import Any, Optional, Protocol
+from urllib.parse import unquote, unquote_plus
 
 MASK = "********"
 SHORTEST = 4
 """Characters of the shortest text that is masked: replacing every "1" would destroy texts without hiding anything."""
+LINE_LEAST = 16
+"""Characters of a line of a secret that is masked by itself."""
 WARNINGS_OF_A_KIND = 5
 
 _MASK_CHARACTERS = "*•●·"
@@ -43,116 +47,153 @@ def is_full_mask(value: str) -> bool:
 #: Written all over the place, and no secret by themselves.
 _COMMON = frozenset({"true", "false", "null", "none"})
 
-
-def _as_go_json(text: str) -> str:
-    """Quote as Go's encoding/json does, which also escapes what HTML would interpret."""
-    quoted = json.dumps(text, ensure_ascii=False)[1:-1]
-    for character in "&<>\u2028\u2029":
-        quoted = quoted.replace(character, f"\\u{ord(character):04x}")
-    return quoted
-
-
-def _as_entities(text: str, number: str) -> str:
-    """Quote with numeric entities; ``number`` formats a code point: "d", or "x" and "X" for hexadecimal digits."""
-    prefix = "&#" if number == "d" else "&#x"
-    return "".join(c if c.isascii() and c.isalnum() else f"{prefix}{ord(c):{number}};" for c in text)
-
-
-def _percent(text: str) -> str:
-    return "".join(f"%{byte:02X}" for byte in text.encode(errors="replace"))
-
-
-def _lower_percent(text: str) -> str:
-    return re.sub(r"%[0-9A-F]{2}", lambda found: found[0].lower(), urllib.parse.quote(text, safe="", errors="replace"))
-
-
-def _base64_cores(text: str, encode: Callable[[bytes], bytes]) -> list[str]:
-    """Return what base64 of a longer text holds of ``text``, at each of the three places where it may begin."""
-    data = text.encode(errors="replace")
-    cores = []
-    for shift in range(3):
-        padded = encode(b"\0" * shift + data).decode().rstrip("=")
-        # The first and last characters share their bits with what surrounds the text.
-        first = -(-shift * 8 // 6)
-        last = (shift + len(data)) * 8 // 6
-        cores.append(padded[first:last])
-    return cores
-
-
-_QUOTINGS: tuple[Callable[[str], str], ...] = (
-    lambda text: json.dumps(text)[1:-1],
-    lambda text: json.dumps(text, ensure_ascii=False)[1:-1],
-    lambda text: json.dumps(json.dumps(text)[1:-1])[1:-1],
-    lambda text: json.dumps(json.dumps(text, ensure_ascii=False)[1:-1], ensure_ascii=False)[1:-1],
-    _as_go_json,
-    lambda text: _as_go_json(_as_go_json(text)),
-    lambda text: repr(text)[1:-1],
-    html.escape,
-    lambda text: html.escape(text).replace("&quot;", "&#34;").replace("&#x27;", "&#39;"),
-    lambda text: html.escape(text, quote=False),
-    lambda text: _as_entities(text, "d"),
-    lambda text: _as_entities(text, "x"),
-    lambda text: _as_entities(text, "X"),
-    lambda text: urllib.parse.quote(text, errors="replace"),
-    lambda text: urllib.parse.quote(text, safe="", errors="replace"),
-    lambda text: urllib.parse.quote_plus(text, errors="replace"),
-    _lower_percent,
-    _percent,
-    lambda text: _percent(text).lower(),
+_ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|x([0-9a-fA-F]{2})|(.))", re.DOTALL)
+_ESCAPED = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f"}
+_WHITE = re.compile(r"[ \t\r\n]+")
+_BASE64 = re.compile(r"[A-Za-z0-9+/_-]{6,}")
+_PERCENT = "(?:%(?:25)*|&#(?:37|x25);)"
+_AMPERSAND = "(?:&|%(?:25)*26)(?:amp(?:;|%(?:25)*3b))*"
+_BACKSLASH = rf"(?:\\|(?i:{_PERCENT}5c|{_AMPERSAND}#(?:0*92|x0*5c);))"
+_BLANK = (
+    rf"(?:[ \t\r\n]|{_BACKSLASH}+(?:[nrt]|(?:u00|x)(?:0[9aAdD]|20))|(?i:{_PERCENT}(?:09|0a|0d|20)|\+|{_PERCENT}2b"
+    rf"|{_AMPERSAND}#(?:0*(?:9|10|13|32)|x0*(?:9|a|d|20));))+"
 )
-
-
-def _forms(secret: str) -> set[str]:
-    """Return the texts that show a secret: itself, and as the usual formats quote it."""
-    plain = {secret, secret.strip(), " ".join(secret.split())}
-    if "\n" in secret or "\r" in secret:
-        lines = [line.strip() for line in secret.splitlines() if line.strip()]
-        # A key over several lines is often printed line by line, with another indentation.
-        plain |= {"\n".join(lines), "\r\n".join(lines), "".join(lines), *(line for line in lines if len(line) >= 16)}
-    forms = set(plain)
-    for text in plain:
-        forms.update(quoted(text) for quoted in _QUOTINGS)
-        if len(text) >= 8:
-            forms.update(_base64_cores(text, base64.b64encode))
-            forms.update(_base64_cores(text, base64.urlsafe_b64encode))
-    return {form for form in forms if len(form) >= SHORTEST and form.lower() not in _COMMON}
+"""One run of white space, in any quoting."""
 
 
 class Scrubber:
-    """Replaces secrets before anything is shown, also where they are quoted the way JSON, Python, Go, HTML, a URL or base64
-    quotes.
+    """Replaces secret texts before anything is shown, also where they are quoted: JSON (twice too), Python, HTML, URLs,
+    base64, and with other line ends or indentation.
 
-    Values of fewer than ``SHORTEST`` characters and the words of YAML are left alone: they are shown.
+    Values of fewer than ``SHORTEST`` characters and the words of YAML are not masked: they are shown.
     """
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
+        # By their first characters, so that a look costs the length of the text and not the number of secrets.
         self._lock = threading.Lock()
-        self._new: set[str] = set()
-        self._forms: set[str] = set()
+        self._by_start: dict[str, dict[str, None]] = {}
         self.add(secrets)
 
     def add(self, secrets: Iterable[str]) -> None:
-        """Take further secrets."""
-        new = {secret for secret in secrets if len(secret.strip()) >= SHORTEST}
-        with self._lock:
-            self._new |= new
+        """Take further secret texts; masks that the API sent in place of a value are none."""
+        for secret in secrets:
+            for text in _readings(secret):
+                if len(text) < SHORTEST or text.lower() in _COMMON or is_mask(text):
+                    continue
+                with self._lock:
+                    self._by_start.setdefault(text[:SHORTEST], {})[text] = None
 
     def __call__(self, text: str) -> str:
-        """Return ``text`` with every secret replaced by asterisks, the longest first."""
-        # Only those found make the pattern: one of all secrets of a large fleet would take seconds to compile.
-        found = [form for form in self._all_forms() if form in text]
-        if not found:
-            return text
-        pattern = "|".join(re.escape(form) for form in sorted(found, key=len, reverse=True))
-        return re.sub(pattern, MASK, text)
+        """Return ``text`` with every secret replaced by asterisks, the longest first.
 
-    def _all_forms(self) -> tuple[str, ...]:
-        """Return all forms. New secrets are quoted only now: most runs never have a text to look at."""
-        with self._lock:
-            for secret in self._new:
-                self._forms |= _forms(secret)
-            self._new.clear()
-            return tuple(self._forms)
+        A text in which a secret can be read, but not located, is replaced as a whole.
+        """
+        for every_character in (False, True):
+            found = self._found(text)
+            if not found:
+                return text
+            for secret in sorted(found, key=len, reverse=True):
+                text = _pattern(secret, every_character).sub(MASK, text)
+        found = self._found(text)
+        if found:
+            text = _BASE64.sub(lambda run: MASK if self._found(run[0]) else run[0], text)
+        return MASK if self._found(text) else text
+
+    def _found(self, text: str) -> set[str]:
+        """Return the secrets that can be read in ``text``, quoted or not."""
+        if not self._by_start:
+            return set()
+        return {secret for view in _views(text) for secret in self._in(view)}
+
+    def _in(self, view: str) -> Iterator[str]:
+        by_start = self._by_start
+        for index in range(len(view) - SHORTEST + 1):
+            for secret in tuple(by_start.get(view[index : index + SHORTEST], ())):  # other threads may add some
+                if view.startswith(secret, index):
+                    yield secret
+
+
+def _flat(text: str) -> str:
+    """Return ``text`` with each run of ASCII's white space as one blank, and none around it."""
+    return _WHITE.sub(" ", text).strip(" ")
+
+
+def _readings(secret: str) -> Iterator[str]:
+    """Give the texts that show a secret: with each run of white space as one blank; of several lines, without line ends
+    too, and each long line by itself, since keys are often printed line by line."""
+    yield _flat(secret)
+    lines = [line.strip() for line in secret.splitlines() if line.strip()]
+    if len(lines) > 1:
+        yield "".join("".join(lines).split())
+        yield from (_flat(line) for line in lines if len(line) >= LINE_LEAST)
+
+
+def _views(text: str) -> Iterator[str]:
+    """Give ``text`` in every way in which it may be read, with each run of white space as one blank."""
+    views = newest = {text}
+    for _depth in range(3):
+        newest = {decode(view) for view in newest for mark, decode in _DECODERS if mark in view} - views
+        views = views | newest
+    for view in views:
+        yield _flat(view)
+        yield from _base64_views(view)
+
+
+def _unescape(text: str) -> str:
+    """Undo the escapes of JSON, Go and Python."""
+
+    def character(match: re.Match[str]) -> str:
+        code = match[1] or match[2] or match[3]
+        if not code:
+            return _ESCAPED.get(match[4], match[4])
+        number = int(code, 16)
+        return chr(number) if number < 0x110000 else match[0]
+
+    plain = _ESCAPE.sub(character, text)
+    # JSON writes a character beyond 16 bits as two halves; half a character by itself stays.
+    return plain if plain.isascii() else plain.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+_DECODERS: tuple[tuple[str, Callable[[str], str]], ...] = (
+    ("\\", _unescape),
+    ("&", html.unescape),
+    ("%", unquote),
+    ("+", unquote_plus),
+)
+
+
+def _base64_views(text: str) -> Iterator[str]:
+    for run in _BASE64.findall(text):
+        standard = run.replace("-", "+").replace("_", "/")
+        for start in range(4):  # what stands before may be of the same alphabet
+            piece = standard[start:]
+            piece = piece[: len(piece) - (len(piece) % 4 == 1)]
+            try:
+                decoded = base64.b64decode(piece + "=" * (-len(piece) % 4))
+            except binascii.Error:
+                continue
+            yield _flat(decoded.decode("utf-8", "replace"))
+
+
+@functools.lru_cache(256)
+def _pattern(secret: str, every_character: bool) -> re.Pattern[str]:
+    """Return a pattern for a secret in which characters may be quoted: letters and digits too, or all others only."""
+    plain = "" if every_character else "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+    return re.compile("".join(_BLANK if c == " " else c if c in plain else _quoted(c) for c in secret))
+
+
+def _quoted(character: str) -> str:
+    """Return a pattern for one character as it is, or as JSON, Python, HTML or a URL write it."""
+    code = ord(character)
+    units = character.encode("utf-16-be", "surrogatepass").hex()
+    halves = "".join(rf"\\+u{units[i : i + 4]}" for i in range(0, len(units), 4))
+    octets = "".join(f"{_PERCENT}{octet:02x}" for octet in character.encode("utf-8", "surrogatepass"))
+    name = codepoint2name.get(code)
+    entities = rf"#0*{code};|#x0*{code:x};" + (rf"|{name};" if name else "") + ("|apos;" if character == "'" else "")
+    if character == "\\":
+        return f"{_BACKSLASH}+"
+    escapes = halves + (rf"|\\+x{code:02x}" if code < 256 else rf"|\\+u{code:08x}")
+    return f"{_BACKSLASH}*(?:{re.escape(character)}|(?i:{escapes}|{_AMPERSAND}(?:{entities})|{octets}))"
 
 
 def scrubbed(value: Any, scrub: Scrubber) -> Any:

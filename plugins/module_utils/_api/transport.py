@@ -66,6 +66,8 @@ DIGITS_MOST = 300
 """Digits of an integer; Python refuses to convert thousands, and no float holds more than this."""
 NO_NUMBER: tuple[()] = ()
 """Stands for NaN, an infinity, or a number that is too long: no type of a field accepts it, and it is no list either."""
+LOOKED_AT = 20_000
+"""Characters of foreign text that are looked through for secrets; the rest is never shown."""
 TEXT_MOST = 300
 """Characters of foreign text in a message."""
 
@@ -358,11 +360,11 @@ class Http:
                     about_one=request.is_about_one,
                 )
             )
-        page = _page_title(answer.text) or self._words(answer.text) or "text"
+        page = self._words(_page_title(answer.text) or answer.text)
         done = "" if request.method == "GET" else " Whether it was carried out is open: check that in oCore."
         raise _FailedTry(
             OcoreError(
-                f"Cannot {request.attempt}: HTTP {answer.status} came with {displayable(self._scrub(page))} instead of JSON, "
+                f"Cannot {request.attempt}: HTTP {answer.status} came with {page} instead of JSON, "
                 "so the answer is not from oCore's API: a login page or a proxy, perhaps. Check api_url."
                 f"{done}{self._about(request)}",
                 uncertain=request.method != "GET",
@@ -449,7 +451,7 @@ class Http:
 
         Secrets go first, since one that is cut off, or whose line breaks are gone, would not be recognized any more.
         """
-        line = displayable(self._scrub(text))
+        line = displayable(self._scrub(text[:LOOKED_AT]))
         return line if len(line) <= TEXT_MOST else line[: TEXT_MOST - 1] + "…"
 
     def _host(self) -> str:

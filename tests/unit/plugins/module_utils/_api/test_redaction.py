@@ -11,6 +11,7 @@ import urllib.parse
 from typing import Any
 
 import pytest
+from ansible_collections.ocore.cloud.plugins.module_utils._api import redaction
 from ansible_collections.ocore.cloud.plugins.module_utils._api.redaction import (
     MASK,
     Scrubber,
@@ -110,3 +111,52 @@ def test_warnings_of_one_kind_are_a_handful_and_the_rest_is_counted() -> None:
         "another",
         "1995 more warnings of this kind: odd records.",
     ]
+
+
+@pytest.mark.parametrize(
+    "quotings",
+    [
+        pytest.param((json.dumps, json.dumps, json.dumps), id="JSON in JSON in JSON"),
+        pytest.param((json.dumps, html.escape), id="JSON in HTML"),
+        pytest.param((urllib.parse.quote, json.dumps), id="URL in JSON"),
+        pytest.param((html.escape, html.escape), id="HTML in HTML"),
+        pytest.param((urllib.parse.quote, urllib.parse.quote), id="URL in URL"),
+        pytest.param((repr, repr), id="repr of a repr"),
+    ],
+)
+def test_secret_is_masked_in_a_quoting_of_a_quoting(quotings: tuple[Any, ...]) -> None:
+    shown = SECRET
+    for quoting in quotings:
+        shown = quoting(shown)
+    masked = Scrubber([SECRET])(f"before {shown} after")
+    assert masked.startswith("before ")
+    assert masked.endswith(" after")
+    assert MASK in masked
+    assert "two" not in masked
+
+
+def test_secret_that_is_read_but_not_located_hides_the_whole_text() -> None:
+    # Half of it is percent-encoded twice over, and then written as entities: no pattern foresees that.
+    shown = "".join(f"&#{ord(c)};" for c in urllib.parse.quote("hunter%2", safe="")) + "-and-more"
+    assert Scrubber(["hunter%2-and-more"])(f"before {shown} after") == MASK
+
+
+def test_secret_mask_that_the_api_sent_as_a_value_is_no_secret() -> None:
+    assert Scrubber(["****1234", MASK])("****1234 stays") == "****1234 stays"
+
+
+def test_secret_lookup_costs_the_length_of_the_text_and_not_the_number_of_secrets(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # A fleet of 10,000 instances with a secret each took 80 ms for every text.
+    scrub = Scrubber(f"{number:05d}-secret" for number in range(10_000))
+    looked_at: list[str] = []
+
+    class Text(str):
+        def startswith(self, prefix: Any, *where: Any) -> bool:
+            looked_at.append(prefix)
+            return super().startswith(prefix, *where)
+
+    monkeypatch.setattr(redaction, "_views", lambda text: [Text(text)])
+    assert scrub("the container ended with 12345") == "the container ended with 12345"
+    assert len(looked_at) <= 20
