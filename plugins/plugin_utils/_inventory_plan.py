@@ -214,7 +214,7 @@ class _Trust:
         self._known: dict[str, str] = {}
 
     def __call__(self, value: Any) -> Any:
-        if type(value) is str:
+        if value.__class__ is str:  # a text that Ansible has tagged stays as it is
             found = self._known.get(value)
             if found is None:
                 found = self._known[value] = _trusted(value)

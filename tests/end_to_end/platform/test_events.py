@@ -305,7 +305,9 @@ def answers(*given: Any) -> Callable[..., Any]:
     left = list(given)
 
     def read(_client: object, _server_id: object) -> Any:
-        answer = left.pop(0) if left else []
+        if not left:
+            return [], True
+        answer = left.pop(0)
         if isinstance(answer, BaseException):
             raise answer
         return answer, True
