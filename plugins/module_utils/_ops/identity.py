@@ -77,10 +77,7 @@ def find(client: Client, identity: Identity) -> Match:
         if state is Phase.LEAVING:
             return Match(None, found)
         return Match(None if state is Phase.GONE else found)
-    match = find_in(client.list_instances(), identity)
-    for instance in filter(None, (match.instance, match.leaving)):
-        client.protect(instance)
-    return match
+    return find_in(client.list_instances(), identity)
 
 
 def find_in(listing: Listing, identity: Identity) -> Match:

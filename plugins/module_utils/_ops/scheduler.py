@@ -243,7 +243,7 @@ class Scheduler:
     def _seen(self, wait: Wait, listing: Listing) -> Instance | None:
         found = listing.having("id", wait.instance.id)
         if found:
-            return self._run.client.protect(found[0])
+            return found[0]
         if wait.until_gone and not listing.incomplete:
             return None
         # Not listed: that may mean gone, but only oCore's answer about the instance itself proves it.
