@@ -25,7 +25,7 @@ import ssl
 import threading
 import traceback
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Union
 from urllib.parse import urlsplit
@@ -300,7 +300,7 @@ class Http:
         )
         # Nobody waits here any more when the time is over; this ends the thread that is left behind.
         content = bytearray()
-        for chunk in response.iter_content(READ_AT_ONCE):
+        for chunk in _chunks(response):
             if self._deadline.elapsed() >= end:
                 raise _TooLate
             content += chunk
@@ -646,6 +646,16 @@ def _float(text: str) -> float | tuple[()]:
 
 def _int(text: str) -> int | tuple[()]:
     return int(text) if len(text) <= DIGITS_MOST else NO_NUMBER
+
+
+def _chunks(response: requests.Response) -> Iterator[bytes]:
+    """Yield the body as it arrives; a urllib3 before 2.2 can only wait for a full buffer."""
+    if not hasattr(response.raw, "read1"):
+        yield from response.iter_content(READ_AT_ONCE)
+        return
+    while chunk := response.raw.read1(READ_AT_ONCE, decode_content=True):
+        yield chunk
+    response.raw.release_conn()
 
 
 def _chain(error: BaseException) -> list[BaseException]:
