@@ -116,8 +116,8 @@ def test_survey_sends_empty_answers_and_zeros(ocore: Emulator, tmp_path: Path) -
         ({"report_directory": "../elsewhere"}, "Nothing was written. fleet_report_directory is the path"),
         ({"report_directory": "a\nb"}, "Nothing was written. fleet_report_directory is the path"),
         ({"report_certificate_critical_days": 22}, "Nothing was written. fleet_report_directory is the path"),
-        ({"report_certificate_warning_days": -1}, "report_certificate_warning_days is -1. It has to be a whole number"),
-        ({"report_score_warning": -5}, "report_score_warning is -5. It has to be a whole number from 0 to 1000"),
+        ({"report_certificate_warning_days": -1}, "report_certificate_warning_days is -1. It must be a whole number"),
+        ({"report_score_warning": -5}, "report_score_warning is -5. It must be a whole number from 0 to 1000"),
     ],
 )
 def test_answers_out_of_range_are_refused_before_anything_is_asked(
