@@ -13,6 +13,7 @@ import io
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import Any
 from unittest import mock
@@ -32,15 +33,40 @@ LATENCY = 0.05
 
 
 class VirtualTime(Time):
-    """Shared by client and emulator. Threads that sleep at once make it pass faster than it would."""
+    """Shared by client and emulator: what threads sleep side by side passes once, not added up.
+
+    Each thread of a pool has a time of its own, which begins when its work was submitted. All others, and the emulator,
+    see the latest of them (``now``).
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self._lock = threading.Lock()
+        self._own = threading.local()
+
+    def __call__(self) -> float:
+        return getattr(self._own, "now", self.now)
 
     def sleep(self, seconds: float) -> None:
         with self._lock:
-            super().sleep(max(0.0, seconds))
+            woken = self() + max(0.0, seconds)
+            if hasattr(self._own, "now"):
+                self._own.now = woken
+            self.now = max(self.now, woken)
+
+    def latest(self) -> float:
+        """Return the time of the thread that is furthest."""
+        return self.now
+
+    def submit(self, real: Any, pool: ThreadPoolExecutor, work: Any, *args: Any, **options: Any) -> Any:
+        """Do what ``ThreadPoolExecutor.submit`` does, for work that begins at the time of the thread that submits it."""
+        submitted = self()
+
+        def begin() -> Any:
+            self._own.now = max(submitted, getattr(self._own, "now", submitted))
+            return work(*args, **options)
+
+        return real(pool, begin)
 
 
 class _HungUp(Exception):  # noqa: N818 - a signal, not an error
@@ -54,7 +80,7 @@ class Door:
 
     def __init__(self, time: VirtualTime, **world: Any) -> None:
         self.time = time
-        self.world = World(now=time, pause=self._pause, **world)
+        self.world = World(now=time.latest, pause=self._pause, **world)
         self._app = build(self.world)
         self._lock = threading.Lock()
         self._exchange = _Exchange()
@@ -69,6 +95,12 @@ class Door:
                 return door.send(adapter, request, options.get("timeout"))
 
             patches.enter_context(mock.patch.object(HTTPAdapter, "send", send))
+            real_submit = ThreadPoolExecutor.submit
+
+            def submit(pool: ThreadPoolExecutor, work: Any, *args: Any, **options: Any) -> Any:
+                return door.time.submit(real_submit, pool, work, *args, **options)
+
+            patches.enter_context(mock.patch.object(ThreadPoolExecutor, "submit", submit))
             patches.enter_context(mock.patch.object(time, "sleep", self.time.sleep))
             patches.enter_context(mock.patch.object(time, "monotonic", self.time))
             yield

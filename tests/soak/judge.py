@@ -191,8 +191,8 @@ def _run_again(stage: Stage, told: str, verdict: Verdict) -> None:
 def _check_time(stage: Stage, first: Outcome, took: float, verdict: Verdict) -> None:
     limit = WAIT_TIMEOUT + REQUEST_TIMEOUT + 1
     if stage.case.story.operation is info.OPERATION:
-        # It has no wait_timeout, but what all retries of a request may take; then three threads end side by side.
-        limit = 4 * REQUEST_TIMEOUT + 3 * REQUEST_TIMEOUT + 1
+        # It has no wait_timeout, but what all retries of a request may take.
+        limit = 4 * REQUEST_TIMEOUT + REQUEST_TIMEOUT + 1
     if took > limit:
         verdict.add("overtime", f"{took:.0f} s, at most {limit} were given; {str(first.get('msg'))[:200]}")
 
