@@ -63,10 +63,10 @@ def show(name: str, seed: int) -> int:
     case = parse(name)
     stage = Stage(case, seed)
     stage.world.faults.add(case.rule)
-    began = stage.time.now
+    began = stage.time.latest()
     try:
         first = stage.run()
-        print(f"first run: {dict(first)}\nwarnings: {first.warnings}\nafter {stage.time.now - began:.1f} s")
+        print(f"first run: {dict(first)}\nwarnings: {first.warnings}\nafter {stage.time() - began:.1f} s")
     finally:
         for entry in stage.world.log.entries():
             print(entry["seq"], entry["operation"], entry["id"], entry["status"], entry["fault"] or "")

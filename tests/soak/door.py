@@ -8,12 +8,14 @@
 from __future__ import annotations
 
 import contextlib
+import heapq
 import http.client
 import io
+import queue
 import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import Any
 from unittest import mock
@@ -24,6 +26,7 @@ import urllib3
 from ansible_collections.ocore.cloud.extensions.emulator.app import build
 from ansible_collections.ocore.cloud.extensions.emulator.transport import HANG_UP
 from ansible_collections.ocore.cloud.extensions.emulator.world import World
+from ansible_collections.ocore.cloud.plugins.module_utils._api import wire
 from ansible_collections.ocore.cloud.tests.unit.helpers.api import Time
 from requests.adapters import HTTPAdapter
 
@@ -35,8 +38,9 @@ LATENCY = 0.05
 class VirtualTime(Time):
     """Shared by client and emulator: what threads sleep side by side passes once, not added up.
 
-    Each thread of a pool has a time of its own, which begins when its work was submitted. All others, and the emulator,
-    see the latest of them (``now``).
+    Each thread has a time of its own. That of a pool's worker begins when its work was submitted or, if all workers were
+    busy then, when the first of them was idle; whoever asks for the result is at least as late as that. The emulator, and
+    a task that begins, see the latest time of all.
     """
 
     def __init__(self) -> None:
@@ -47,26 +51,70 @@ class VirtualTime(Time):
     def __call__(self) -> float:
         return getattr(self._own, "now", self.now)
 
-    def sleep(self, seconds: float) -> None:
-        with self._lock:
-            woken = self() + max(0.0, seconds)
-            if hasattr(self._own, "now"):
-                self._own.now = woken
-            self.now = max(self.now, woken)
-
     def latest(self) -> float:
         """Return the time of the thread that is furthest."""
         return self.now
 
-    def submit(self, real: Any, pool: ThreadPoolExecutor, work: Any, *args: Any, **options: Any) -> Any:
-        """Do what ``ThreadPoolExecutor.submit`` does, for work that begins at the time of the thread that submits it."""
-        submitted = self()
+    def catch_up(self) -> None:
+        """Take this thread to the latest time of all."""
+        self._own.now = self.now
 
-        def begin() -> Any:
-            self._own.now = max(submitted, getattr(self._own, "now", submitted))
-            return work(*args, **options)
+    def sleep(self, seconds: float) -> None:
+        with self._lock:
+            self._own.now = self() + max(0.0, seconds)
+            self.now = max(self.now, self._own.now)
 
-        return real(pool, begin)
+    @contextlib.contextmanager
+    def pools(self) -> Iterator[None]:
+        """Let the pools of this process keep this time."""
+        submit, result = ThreadPoolExecutor.submit, Future.result
+
+        def submit_here(pool: ThreadPoolExecutor, work: Any, *args: Any) -> Future[Any]:
+            began, ended = self(), []
+            future = submit(pool, self._work, pool, began, ended, work, *args)
+            vars(future)["ended"] = ended
+            return future
+
+        def result_here(future: Future[Any], timeout: float | None = None) -> Any:
+            try:
+                return result(future, timeout)
+            finally:
+                self._own.now = max([self(), *vars(future).get("ended", [])])
+
+        with (
+            mock.patch.object(ThreadPoolExecutor, "submit", submit_here),
+            mock.patch.object(Future, "result", result_here),
+        ):
+            yield
+
+    def _work(self, pool: ThreadPoolExecutor, submitted: float, ended: list[float], work: Any, *args: Any) -> Any:
+        with self._lock:
+            idle: list[float] = vars(pool).setdefault("idle_since", [0.0] * pool._max_workers)
+            self._own.now = max(submitted, heapq.heappop(idle))
+        try:
+            return work(*args)
+        finally:
+            ended.append(self())
+            with self._lock:
+                heapq.heappush(idle, self())
+
+
+class _Line:
+    """A connection without a thread: nothing here really waits, so whoever sends gets the answer at once."""
+
+    def __init__(self, session: requests.Session) -> None:
+        self.session = session
+        self.orders = self
+        self.outcomes: queue.SimpleQueue[Any] = queue.SimpleQueue()
+
+    def put(self, order: Any) -> None:
+        try:
+            self.outcomes.put(order())
+        except Exception as error:
+            self.outcomes.put(error)
+
+    def close(self) -> None:
+        self.session.close()
 
 
 class _HungUp(Exception):  # noqa: N818 - a signal, not an error
@@ -95,12 +143,8 @@ class Door:
                 return door.send(adapter, request, options.get("timeout"))
 
             patches.enter_context(mock.patch.object(HTTPAdapter, "send", send))
-            real_submit = ThreadPoolExecutor.submit
-
-            def submit(pool: ThreadPoolExecutor, work: Any, *args: Any, **options: Any) -> Any:
-                return door.time.submit(real_submit, pool, work, *args, **options)
-
-            patches.enter_context(mock.patch.object(ThreadPoolExecutor, "submit", submit))
+            patches.enter_context(self.time.pools())
+            patches.enter_context(mock.patch.object(wire, "_Line", _Line))
             patches.enter_context(mock.patch.object(time, "sleep", self.time.sleep))
             patches.enter_context(mock.patch.object(time, "monotonic", self.time))
             yield

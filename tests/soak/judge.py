@@ -110,6 +110,7 @@ class Stage:
         assert not checked.error_messages, checked.error_messages
         options = {name: checked.validated_parameters[name] for name in operation.spec}
         with self.door.open():
+            self.time.catch_up()
             return play(operation, time=self.time, **options)
 
     def settle(self) -> None:
@@ -142,10 +143,10 @@ def judge(case: Case, seed: int = 0) -> Verdict:
 def _play(stage: Stage, verdict: Verdict) -> None:
     case = stage.case
     stage.world.faults.add(case.rule)
-    began = stage.time.now
+    began = stage.time.latest()
     first = stage.run()
     verdict.refused = bool(first.get("failed"))
-    _check_time(stage, first, stage.time.now - began, verdict)
+    _check_time(stage, first, stage.time() - began, verdict)
     _check_output(first, verdict)
     stage.world.faults.clear()
     stage.settle()

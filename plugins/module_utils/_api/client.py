@@ -18,6 +18,7 @@ from ansible_collections.ocore.cloud.plugins.module_utils._api.contract import (
 )
 from ansible_collections.ocore.cloud.plugins.module_utils._api.deadline import Deadline
 from ansible_collections.ocore.cloud.plugins.module_utils._api.errors import OcoreError
+from ansible_collections.ocore.cloud.plugins.module_utils._api.exchange import Request
 from ansible_collections.ocore.cloud.plugins.module_utils._api.listing import (
     Listing,
     is_usable_id,
@@ -26,7 +27,7 @@ from ansible_collections.ocore.cloud.plugins.module_utils._api.listing import (
 )
 from ansible_collections.ocore.cloud.plugins.module_utils._api.redaction import Scrubber, Warn, displayable
 from ansible_collections.ocore.cloud.plugins.module_utils._api.settings import Settings
-from ansible_collections.ocore.cloud.plugins.module_utils._api.transport import Http, Request
+from ansible_collections.ocore.cloud.plugins.module_utils._api.transport import Http
 
 PAGES_MOST = 1000
 

@@ -9,7 +9,7 @@ import sys
 import traceback
 
 from ansible_collections.ocore.cloud.plugins.module_utils._api.contract import PYDANTIC_IMPORT_ERROR
-from ansible_collections.ocore.cloud.plugins.module_utils._api.transport import REQUESTS_IMPORT_ERROR
+from ansible_collections.ocore.cloud.plugins.module_utils._api.wire import REQUESTS_IMPORT_ERROR
 
 #: The oldest releases that serve, as in meta/ee-requirements.txt.
 NEEDED = {"requests": (2, 32), "pydantic": (2, 7)}

@@ -165,7 +165,7 @@ def test_library_that_is_missing_is_named_with_the_pip_command(
 
 @pytest.mark.parametrize(
     ("blocked", "floor", "mark"),
-    [("requests", "_api.transport", "REQUESTS_IMPORT_ERROR"), ("pydantic", "_api.contract", "PYDANTIC_IMPORT_ERROR")],
+    [("requests", "_api.wire", "REQUESTS_IMPORT_ERROR"), ("pydantic", "_api.contract", "PYDANTIC_IMPORT_ERROR")],
 )
 def test_library_is_not_needed_to_import_any_floor(
     blocked: str, floor: str, mark: str, monkeypatch: pytest.MonkeyPatch
