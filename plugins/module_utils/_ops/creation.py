@@ -52,9 +52,9 @@ def create_once(run: Run, fields: Mapping[str, Any], known: Listing) -> Created:
     :raises OcoreError: when it is refused, or when it stays open whether the instance exists.
     """
     before = known.ids()
-    retries = int(run.options["retries"])
-    for tries_left in range(retries, -1, -1):
-        repeated = tries_left < retries
+    tries_left = int(run.options["retries"])
+    repeated = False
+    while True:
         try:
             return Created(run.client.create_instance(fields), doubtful=repeated)
         except OcoreError as error:
@@ -70,7 +70,7 @@ def create_once(run: Run, fields: Mapping[str, Any], known: Listing) -> Created:
                 return Created(found, doubtful=True)
             if not error.uncertain or not _may_repeat(fields, tries_left, run, error):
                 raise
-    raise AssertionError("unreachable: the last try returns or raises")
+        tries_left, repeated = tries_left - 1, True
 
 
 def _may_repeat(fields: Mapping[str, Any], tries_left: int, run: Run, cause: OcoreError) -> bool:
