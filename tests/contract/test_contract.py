@@ -72,18 +72,18 @@ def _is_text(value: object) -> bool:
     return isinstance(value, str)
 
 
-def test_the_contract_is_valid_openapi() -> None:
+def test_contract_is_valid_openapi() -> None:
     validate(CONTRACT)
 
 
-def test_the_contract_has_the_eight_operations() -> None:
+def test_contract_has_the_eight_operations() -> None:
     operations = [o["operationId"] for path in CONTRACT["paths"].values() for o in path.values() if "operationId" in o]
     assert sorted(operations) == sorted(
         ["list", "create", "get", "update", "delete", "control", "health", "health_score"]
     )
 
 
-def test_the_contract_requires_and_enumerates_nothing_that_the_page_does_not() -> None:
+def test_contract_requires_and_enumerates_nothing_that_the_page_does_not() -> None:
     def keys(node: Any) -> Iterator[tuple[str, Any]]:
         if isinstance(node, dict):
             yield from node.items()
@@ -105,7 +105,7 @@ def test_the_contract_requires_and_enumerates_nothing_that_the_page_does_not() -
     ("path", "schema"),
     [("", "Instance"), ("/health", "Health"), ("/health-score", "HealthScore")],
 )
-def test_the_emulator_answers_with_every_field_of_the_contract_and_no_other(
+def test_emulator_answers_with_every_field_of_the_contract_and_no_other(
     emulator: Emulator, path: str, schema: str
 ) -> None:
     emulator.reset()
@@ -117,7 +117,7 @@ def test_the_emulator_answers_with_every_field_of_the_contract_and_no_other(
 
 @SCHEMA.parametrize()
 @BOUNDED
-def test_every_operation_keeps_to_the_contract(case: schemathesis.Case, emulator: Emulator) -> None:
+def test_contract_is_kept_by_every_operation(case: schemathesis.Case, emulator: Emulator) -> None:
     case.call_and_validate(base_url=emulator.api_url, headers={"Authorization": f"Bearer {emulator.token}"})
 
 

@@ -59,7 +59,7 @@ def playbook(server: str) -> list[object]:
 
 
 @pytest.mark.parametrize("in_process", ["true", "false"])
-def test_nothing_that_a_loud_run_prints_holds_a_secret(tmp_path: Path, in_process: str) -> None:
+def test_secret_is_in_nothing_that_a_loud_run_prints(tmp_path: Path, in_process: str) -> None:
     collections = importlib.import_module("ansible_collections")
     path = Path(next(iter(collections.__path__))).parent
     with Emulator(step_by="requests", error_shape="nested") as ocore:

@@ -404,7 +404,7 @@ def test_settings(example: Example, world: World) -> None:
     succeeds(world.run("ansible-config", "validate", "--config", path, "--format", "ini"), example)
 
 
-def test_every_form_of_documentation_has_examples() -> None:
+def test_examples_exist_in_every_form_of_documentation() -> None:
     """That the files are found and split: a change of their layout would leave nothing to run."""
     places = {Path(example.source).parts[0] for example in EXAMPLES}
     assert places == {"CONTRIBUTING.md", "README.md", "docs", "plugins", "roles"}

@@ -71,7 +71,7 @@ def test_first_look_tells_only_what_asks_for_attention() -> None:
     assert seen[2]["days_left"] == 3
 
 
-def test_nothing_is_told_twice() -> None:
+def test_event_is_not_reported_twice() -> None:
     watched = watch(80)
     domains = [{"domain": "shop.example.com", "ssl_expires_at": "2026-11-26T12:00:00Z"}]
     shown = {"status": "failed", "health_score": 10, "restart_count": 1, "domains": domains}

@@ -20,7 +20,7 @@ WRITES = [
 READS = [("GET", path, None) for path in ("/instances", "/instances/{id}", "/instances/{id}/health")]
 
 
-def test_an_instance_lives_from_creation_to_removal(api: Client) -> None:
+def test_instance_lives_from_creation_to_removal(api: Client) -> None:
     made = api.create(
         "My Shop", envVars={"TZ": "UTC"}, addonsPath="/addons", odooVersion="18.0", odooEdition="enterprise"
     )
@@ -41,20 +41,20 @@ def test_an_instance_lives_from_creation_to_removal(api: Client) -> None:
     assert made["id"] not in [instance["id"] for instance in api.list()["instances"]]
 
 
-def test_the_list_holds_what_get_shows(api: Client) -> None:
+def test_list_holds_what_get_shows(api: Client) -> None:
     listed = api.list()
     assert listed["total"] == len(listed["instances"]) == 5
     assert listed["instances"] == [api.get(instance["id"]) for instance in listed["instances"]]
 
 
-def test_the_list_can_be_narrowed_to_a_server(api: Client, emulator: Emulator) -> None:
+def test_list_can_be_narrowed_to_a_server(api: Client, emulator: Emulator) -> None:
     first, second = emulator.server_ids()
     assert {i["serverId"] for i in api.list(f"?server_id={first}")["instances"]} == {first}
     assert api.list(f"?server_id={first}")["total"] + api.list(f"?server_id={second}")["total"] == 5
     assert api.list("?server_id=nowhere") == {"instances": [], "total": 0}
 
 
-def test_a_put_changes_its_four_fields_and_no_other(api: Client) -> None:
+def test_put_changes_its_four_fields_and_no_other(api: Client) -> None:
     made = api.create()
     api.settled(made["id"])
     before = api.get(made["id"])
@@ -90,7 +90,7 @@ def test_health_is_the_instances_own(api: Client) -> None:
     assert health == {name: instance[name] for name in ("id", "lastSeenAt", "slug", "status", "statusMessage")}
 
 
-def test_the_health_score_is_the_one_that_the_instance_carries(api: Client) -> None:
+def test_health_score_is_the_one_that_the_instance_carries(api: Client) -> None:
     instance = api.list()["instances"][0]
     score = answered(api("GET", f"/instances/{instance['id']}/health-score"), 200)
     assert (score["score"], score["grade"]) == (instance["healthScore"], instance["healthScoreGrade"])
@@ -101,7 +101,7 @@ def test_names_may_repeat_and_get_slugs_of_their_own(api: Client) -> None:
     assert [api.create("Same")["slug"] for _try in range(3)] == ["same", "same-2", "same-3"]
 
 
-def test_a_slug_is_free_again_after_removal(api: Client) -> None:
+def test_slug_is_free_again_after_removal(api: Client) -> None:
     first = api.create(slug="again")
     api.delete(first["id"])
     assert api.create(slug="again")["id"] != first["id"]
@@ -122,7 +122,7 @@ def test_a_slug_is_free_again_after_removal(api: Client) -> None:
         ({"envVars": ["A=1"]}, 422, "string values"),
     ],
 )
-def test_a_creation_that_cannot_be_is_refused(
+def test_creation_that_cannot_be_is_refused(
     api: Client, emulator: Emulator, fields: dict[str, object], status: int, word: str
 ) -> None:
     answer = api("POST", "/instances", {"name": "Shop", "serverId": emulator.server_ids()[0], **fields})
@@ -157,17 +157,17 @@ def test_simultaneous_creations_of_one_slug_make_one_instance(api: Client, emula
         ({"data": "name=x", "headers": {"Content-Type": "application/x-www-form-urlencoded"}}, 415),
     ],
 )
-def test_a_body_that_is_no_json_object_is_refused(api: Client, arguments: dict[str, Any], status: int) -> None:
+def test_body_that_is_no_json_object_is_refused(api: Client, arguments: dict[str, Any], status: int) -> None:
     assert api("POST", "/instances", **arguments).status_code == status
 
 
-def test_an_action_other_than_the_three_is_refused(api: Client) -> None:
+def test_action_other_than_the_three_is_refused(api: Client) -> None:
     instance = api.list()["instances"][0]
     answer = api("POST", f"/instances/{instance['id']}/control", {"action": "explode"})
     assert (answer.status_code, "start, stop or restart" in answer.text) == (422, True)
 
 
-def test_what_is_being_removed_takes_no_change(api: Client) -> None:
+def test_removal_in_progress_takes_no_change(api: Client) -> None:
     instance = api.list()["instances"][0]["id"]
     assert api("DELETE", f"/instances/{instance}").status_code == 202
     assert api.get(instance)["status"] == "removing"
@@ -179,11 +179,11 @@ def test_what_is_being_removed_takes_no_change(api: Client) -> None:
 @pytest.mark.parametrize(
     ("method", "path"), [("GET", "/instances/"), ("GET", "/servers"), ("GET", "/instances/nobody")]
 )
-def test_what_is_not_there_is_404(api: Client, method: str, path: str) -> None:
+def test_absence_is_404(api: Client, method: str, path: str) -> None:
     assert api(method, path).status_code == 404
 
 
-def test_a_method_that_is_not_there_is_405(api: Client) -> None:
+def test_method_that_is_not_there_is_405(api: Client) -> None:
     answer = api("DELETE", "/instances")
     assert answer.status_code == 405
     assert set(answer.headers["Allow"].split(", ")) == {"GET", "HEAD", "POST"}
@@ -204,13 +204,13 @@ def test_credentials_that_are_none_are_401(api: Client, header: str | None, word
     assert (answer.status_code, word in answer.json()["message"]) == (401, True)
 
 
-def test_a_jwt_is_accepted_until_it_expires(api: Client, emulator: Emulator) -> None:
+def test_jwt_is_accepted_until_it_expires(api: Client, emulator: Emulator) -> None:
     assert api("GET", "/instances", token=emulator.jwt()).status_code == 200
     answer = api("GET", "/instances", token=emulator.jwt(expires_in=-1))
     assert (answer.status_code, answer.json()["message"]) == (401, "token expired")
 
 
-def test_a_jwt_signed_with_another_secret_is_refused(api: Client) -> None:
+def test_jwt_signed_with_another_secret_is_refused(api: Client) -> None:
     jwt = pytest.importorskip("jwt")
     forged = jwt.encode({"exp": 9_999_999_999}, "another secret, of more than 32 bytes", algorithm="HS256")
     assert api("GET", "/instances", token=forged).status_code == 401

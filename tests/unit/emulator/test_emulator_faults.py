@@ -23,7 +23,7 @@ def created(emulator: Emulator) -> int:
 
 
 @pytest.mark.parametrize(("kind", "done"), [("drop_before", 0), ("drop_after", 1), ("reset", 0)])
-def test_a_connection_breaks_without_an_answer(api: Client, emulator: Emulator, kind: str, done: int) -> None:
+def test_connection_breaks_without_an_answer(api: Client, emulator: Emulator, kind: str, done: int) -> None:
     emulator.fault(kind, "create")
     reason = "Connection reset" if kind == "reset" else "closed connection without response"
     with pytest.raises(requests.ConnectionError, match=reason):
@@ -33,7 +33,7 @@ def test_a_connection_breaks_without_an_answer(api: Client, emulator: Emulator, 
     assert api("GET", "/instances").status_code == 200
 
 
-def test_a_connection_that_was_kept_open_breaks_too(api: Client, emulator: Emulator) -> None:
+def test_connection_that_was_kept_open_breaks_too(api: Client, emulator: Emulator) -> None:
     url, headers = f"{emulator.api_url}/instances", {"Authorization": f"Bearer {emulator.token}"}
     with requests.Session() as session:
         assert session.get(url, headers=headers, timeout=30).status_code == 200
@@ -45,7 +45,7 @@ def test_a_connection_that_was_kept_open_breaks_too(api: Client, emulator: Emula
 
 @pytest.mark.parametrize(("kind", "done"), [("error_before", 0), ("error_after", 1)])
 @pytest.mark.parametrize("status", [500, 503])
-def test_an_error_comes_before_or_after_the_work(
+def test_error_comes_before_or_after_the_work(
     api: Client, emulator: Emulator, kind: str, done: int, status: int
 ) -> None:
     emulator.fault(kind, "create", status=status, message="out of luck")
@@ -54,7 +54,7 @@ def test_an_error_comes_before_or_after_the_work(
     assert created(emulator) == done
 
 
-def test_a_proxy_answers_with_html(api: Client, emulator: Emulator) -> None:
+def test_proxy_answers_with_html(api: Client, emulator: Emulator) -> None:
     emulator.fault("bad_gateway_html")
     answer = api("POST", "/instances", shop(emulator))
     assert (answer.status_code, answer.headers["Content-Type"]) == (502, "text/html; charset=utf-8")
@@ -62,31 +62,31 @@ def test_a_proxy_answers_with_html(api: Client, emulator: Emulator) -> None:
     assert created(emulator) == 0
 
 
-def test_too_many_requests_may_come_without_advice(api: Client, emulator: Emulator) -> None:
+def test_rate_limit_may_come_without_advice(api: Client, emulator: Emulator) -> None:
     emulator.fault("rate_limit")
     answer = api("GET", "/instances")
     assert (answer.status_code, answer.headers.get("Retry-After")) == (429, None)
 
 
-def test_too_many_requests_may_say_for_how_many_seconds(api: Client, emulator: Emulator) -> None:
+def test_rate_limit_may_say_for_how_many_seconds(api: Client, emulator: Emulator) -> None:
     emulator.fault("rate_limit", retry_after="seconds", seconds=7)
     assert api("GET", "/instances").headers["Retry-After"] == "7"
 
 
-def test_too_many_requests_may_say_until_when(api: Client, emulator: Emulator) -> None:
+def test_rate_limit_may_say_until_when(api: Client, emulator: Emulator) -> None:
     emulator.fault("rate_limit", retry_after="date", seconds=3600)
     moment = parsedate_to_datetime(api("GET", "/instances").headers["Retry-After"])
     assert 3000 < (moment - datetime.now(UTC)).total_seconds() <= 3600
 
 
-def test_an_answer_is_cut_off(api: Client, emulator: Emulator) -> None:
+def test_answer_is_cut_off(api: Client, emulator: Emulator) -> None:
     emulator.fault("cut_json", "create")
     with pytest.raises(requests.exceptions.ChunkedEncodingError, match="IncompleteRead"):
         api("POST", "/instances", shop(emulator))
     assert created(emulator) == 1
 
 
-def test_an_answer_holds_half_a_document(api: Client, emulator: Emulator) -> None:
+def test_answer_holds_half_a_document(api: Client, emulator: Emulator) -> None:
     emulator.fault("truncated_json", "create")
     answer = api("POST", "/instances", shop(emulator))
     assert (answer.status_code, answer.headers["Content-Type"]) == (202, "application/json")
@@ -97,7 +97,7 @@ def test_an_answer_holds_half_a_document(api: Client, emulator: Emulator) -> Non
 
 
 @pytest.mark.parametrize(("when", "done"), [("before", 0), ("after", 1)])
-def test_an_answer_that_is_late_waits_before_or_after_the_work(
+def test_answer_that_is_late_waits_before_or_after_the_work(
     api: Client, emulator: Emulator, when: str, done: int
 ) -> None:
     emulator.fault("slow", "create", seconds=1000, when=when)
@@ -108,7 +108,7 @@ def test_an_answer_that_is_late_waits_before_or_after_the_work(
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
-def test_an_answer_that_is_late_comes_in_the_end(api: Client, emulator: Emulator, when: str) -> None:
+def test_answer_that_is_late_comes_in_the_end(api: Client, emulator: Emulator, when: str) -> None:
     emulator.fault("slow", "create", seconds=0.2, when=when)
     answer = api("POST", "/instances", shop(emulator))
     # Not a measurement: it can't come earlier than it was told to.
@@ -116,20 +116,20 @@ def test_an_answer_that_is_late_comes_in_the_end(api: Client, emulator: Emulator
     assert created(emulator) == 1
 
 
-def test_a_token_stops_working_from_now_on(api: Client, emulator: Emulator) -> None:
+def test_token_stops_working_from_now_on(api: Client, emulator: Emulator) -> None:
     emulator.fault("unauthorized_from_now", after=2)
     assert [api("GET", "/instances").status_code for _try in range(5)] == [200, 200, 401, 401, 401]
     emulator.clear_faults()
     assert api("GET", "/instances").status_code == 200
 
 
-def test_a_redirect_leads_elsewhere(api: Client, emulator: Emulator) -> None:
+def test_redirect_leads_elsewhere(api: Client, emulator: Emulator) -> None:
     emulator.fault("redirect", location="http://elsewhere.example/api/instances")
     answer = api("GET", "/instances")
     assert (answer.status_code, answer.headers["Location"]) == (307, "http://elsewhere.example/api/instances")
 
 
-def test_a_fault_hits_its_operation_so_many_times_after_so_many_requests(api: Client, emulator: Emulator) -> None:
+def test_fault_hits_its_operation_so_many_times_after_so_many_requests(api: Client, emulator: Emulator) -> None:
     emulator.fault("error_before", "list", count=2, after=1)
     assert [api("GET", "/instances").status_code for _try in range(5)] == [200, 500, 500, 200, 200]
     assert [rule["fired"] for rule in emulator.faults()] == [2]
@@ -147,7 +147,7 @@ def test_faults_come_in_the_order_in_which_they_were_made(api: Client, emulator:
     assert [api("GET", "/instances").status_code for _try in range(3)] == [429, 500, 200]
 
 
-def test_every_operation_can_be_hit(api: Client, emulator: Emulator) -> None:
+def test_fault_can_hit_every_operation(api: Client, emulator: Emulator) -> None:
     instance = f"/instances/{emulator.instances()[0]['id']}"
     requests_by_operation: dict[str, tuple[str, str, Any]] = {
         "list": ("GET", "/instances", None),
@@ -181,7 +181,7 @@ def test_every_operation_can_be_hit(api: Client, emulator: Emulator) -> None:
         {"surprise": 1},
     ],
 )
-def test_a_fault_that_is_none_is_refused(emulator: Emulator, wrong: dict[str, Any]) -> None:
+def test_fault_that_is_none_is_refused(emulator: Emulator, wrong: dict[str, Any]) -> None:
     with pytest.raises(RuntimeError, match=next(reversed(wrong.values())) if "kind" in wrong else next(iter(wrong))):
         emulator.fault(**{"kind": "slow", **wrong})
     assert emulator.faults() == []

@@ -32,7 +32,7 @@ def seen(one: Instance, *moments: float) -> list[str]:
     return words
 
 
-def test_a_creation_takes_two_steps_and_then_runs() -> None:
+def test_creation_takes_two_steps_and_then_runs() -> None:
     one = instance("creating")
     life.create(one, 100.0, 1.0, fails=False)
     assert seen(one, 100.0, 101.9, 102.0) == ["creating", "creating", "running"]
@@ -42,7 +42,7 @@ def test_a_creation_takes_two_steps_and_then_runs() -> None:
     assert (one.fields["healthScore"], one.fields["healthScoreGrade"]) == (95, "A")
 
 
-def test_a_creation_can_fail_and_says_why() -> None:
+def test_creation_can_fail_and_says_why() -> None:
     one = instance("creating")
     life.create(one, 100.0, 1.0, fails=True)
     assert seen(one, 101.9, 102.0, 1000.0) == ["creating", "failed", "failed"]
@@ -60,7 +60,7 @@ def test_a_creation_can_fail_and_says_why() -> None:
         ("stopped", "restart", ["stopped", "restarting", "running"]),
     ],
 )
-def test_an_action_shows_the_old_word_then_the_one_between_then_the_target(
+def test_action_shows_the_old_word_then_the_one_between_then_the_target(
     before: str, action: str, words: list[str]
 ) -> None:
     one = instance(before)
@@ -70,13 +70,13 @@ def test_an_action_shows_the_old_word_then_the_one_between_then_the_target(
 
 
 @pytest.mark.parametrize(("status", "action"), [("running", "start"), ("stopped", "stop")])
-def test_an_action_towards_where_it_is_does_nothing(status: str, action: str) -> None:
+def test_action_towards_where_it_is_does_nothing(status: str, action: str) -> None:
     one = instance(status)
     assert not life.control(one, action, 100.0, 1.0, "both")
     assert one.steps == []
 
 
-def test_a_restart_is_counted_when_it_is_done() -> None:
+def test_restart_is_counted_when_it_is_done() -> None:
     one = instance()
     life.control(one, "restart", 100.0, 1.0, "both")
     life.advance(one, 101.9)
@@ -86,14 +86,14 @@ def test_a_restart_is_counted_when_it_is_done() -> None:
     assert one.fields["lastRestartAt"] is not None
 
 
-def test_a_restart_may_only_count() -> None:
+def test_restart_may_only_count() -> None:
     one = instance()
     life.control(one, "restart", 100.0, 1.0, "count_only")
     assert seen(one, 100.5, 101.5, 102.0) == ["running"] * 3
     assert one.fields["restartCount"] == 1
 
 
-def test_a_restart_may_leave_the_count_alone() -> None:
+def test_restart_may_leave_the_count_alone() -> None:
     one = instance()
     life.control(one, "restart", 100.0, 1.0, "status_only")
     assert seen(one, 101.0, 102.0) == ["restarting", "running"]
@@ -107,7 +107,7 @@ def test_operations_are_done_one_after_the_other() -> None:
     assert seen(one, 101.0, 102.0, 103.0, 104.0) == ["stopping", "stopped", "starting", "running"]
 
 
-def test_a_removal_shows_at_once_drops_what_is_queued_and_takes_two_steps() -> None:
+def test_removal_shows_at_once_drops_what_is_queued_and_takes_two_steps() -> None:
     one = instance()
     life.control(one, "restart", 100.0, 1.0, "both")
     life.remove(one, 100.5, 1.0)
@@ -125,7 +125,7 @@ def test_removing_twice_does_not_start_again() -> None:
     assert one.gone_at == 102.0
 
 
-def test_a_put_may_restart_for_a_step() -> None:
+def test_put_may_restart_for_a_step() -> None:
     one = instance()
     life.restart_briefly(one, 100.0, 1.0)
     assert seen(one, 100.0, 100.9, 101.0) == ["restarting", "restarting", "running"]

@@ -24,7 +24,7 @@ def run(*options: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, PROGRAM, *options], capture_output=True, text=True, timeout=60, check=False)
 
 
-def test_it_prints_one_line_when_it_accepts_connections_and_ends_with_0_on_sigterm(tmp_path: Path) -> None:
+def test_process_prints_one_line_when_it_accepts_connections_and_ends_with_0_on_sigterm(tmp_path: Path) -> None:
     where = tmp_path / "port"
     where.write_text("http://stale.example/api\n")
     process = subprocess.Popen(
@@ -41,7 +41,7 @@ def test_it_prints_one_line_when_it_accepts_connections_and_ends_with_0_on_sigte
     assert not where.exists()
 
 
-def test_it_stops_though_a_request_is_under_way(tmp_path: Path) -> None:
+def test_process_stops_though_a_request_is_in_progress(tmp_path: Path) -> None:
     emulator = Emulator().start()
     emulator.fault("slow", seconds=1000)
     with socket.create_connection(("127.0.0.1", int(emulator.url.rpartition(":")[2]))) as hanging:
@@ -50,7 +50,7 @@ def test_it_stops_though_a_request_is_under_way(tmp_path: Path) -> None:
         assert emulator.stop() == 0
 
 
-def test_it_stops_with_the_process_named() -> None:
+def test_process_stops_with_the_process_named() -> None:
     with subprocess.Popen(["sleep", "1000"]) as other:
         process = subprocess.Popen([sys.executable, PROGRAM, "--stop-with", str(other.pid)], stdout=subprocess.PIPE)
         assert process.stdout is not None
@@ -110,7 +110,7 @@ def test_help_names_every_switch_and_every_fault() -> None:
     assert [word for word in words if word not in text] == []
 
 
-def test_a_printed_jwt_is_accepted(api: Client) -> None:
+def test_jwt_that_was_printed_is_accepted(api: Client) -> None:
     assert api("GET", "/instances", token=run("--print-jwt").stdout.strip()).status_code == 200
     assert (
         api("GET", "/instances", token=run("--print-jwt", "--jwt-expires-in", "-1").stdout.strip()).status_code == 401
@@ -128,7 +128,7 @@ def test_credentials_and_organizations_can_be_chosen() -> None:
         assert len(emulator.server_ids("solo")) == 3
 
 
-def test_it_serves_https(tmp_path: Path) -> None:
+def test_process_serves_https(tmp_path: Path) -> None:
     trustme = pytest.importorskip("trustme")
     authority = trustme.CA()
     certificate = authority.issue_cert("127.0.0.1")
@@ -150,7 +150,7 @@ def test_it_serves_https(tmp_path: Path) -> None:
                 api("GET", "/instances", verify=str(bundle))
 
 
-def test_the_same_seed_gives_the_same_instances(emulator: Emulator) -> None:
+def test_same_seed_gives_the_same_instances(emulator: Emulator) -> None:
     known = ("id", "slug", "name", "serverId", "status", "odooVersion", "httpPortHost", "envVars")
     with Emulator("--seed", "5") as other:
         assert [[i[k] for k in known] for i in other.instances()] == [
@@ -158,7 +158,7 @@ def test_the_same_seed_gives_the_same_instances(emulator: Emulator) -> None:
         ]
 
 
-def test_a_large_organization_is_varied_and_consistent() -> None:
+def test_large_organization_is_varied_and_consistent() -> None:
     with Emulator("--seed", "1000") as emulator:
         instances = emulator.instances()
     assert {i["status"] for i in instances} == {"running", "stopped", "failed"}
@@ -195,7 +195,7 @@ def test_state_is_written_while_it_runs(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["state.json"]
 
 
-def test_a_file_that_holds_no_state_is_refused_and_left_alone(tmp_path: Path) -> None:
+def test_file_that_holds_no_state_is_refused_and_left_alone(tmp_path: Path) -> None:
     state = tmp_path / "precious.json"
     state.write_text('{"mine": true}')
     ended = run("--state", str(state))
@@ -203,7 +203,7 @@ def test_a_file_that_holds_no_state_is_refused_and_left_alone(tmp_path: Path) ->
     assert state.read_text() == '{"mine": true}'
 
 
-def test_the_log_says_what_was_asked_but_no_secret(api: Client, emulator: Emulator) -> None:
+def test_log_says_what_was_asked_but_no_secret(api: Client, emulator: Emulator) -> None:
     api.create("Shop", envVars={"A": "marker-env-value"})
     emulator.clear_log()
     instance = emulator.instance("shop")["id"]
@@ -229,7 +229,7 @@ def test_the_log_says_what_was_asked_but_no_secret(api: Client, emulator: Emulat
     assert emulator.token not in text
 
 
-def test_the_log_can_be_a_file(tmp_path: Path) -> None:
+def test_log_can_be_a_file(tmp_path: Path) -> None:
     log = tmp_path / "log.jsonl"
     with Emulator("--log", str(log)) as emulator:
         Client(emulator)("GET", "/instances")
@@ -292,11 +292,11 @@ def test_instances_without_ports_can_be_seeded(emulator: Emulator) -> None:
         ("PUT", "/log", None),
     ],
 )
-def test_the_admin_surface_says_what_it_cannot_do(emulator: Emulator, method: str, path: str, body: object) -> None:
+def test_admin_surface_says_what_it_cannot_do(emulator: Emulator, method: str, path: str, body: object) -> None:
     with pytest.raises(RuntimeError, match="error"):
         emulator.admin(method, path, body)
 
 
-def test_the_admin_surface_is_not_in_the_log(emulator: Emulator) -> None:
+def test_admin_surface_is_not_in_the_log(emulator: Emulator) -> None:
     assert emulator.admin("GET", "/health") == {"status": "ok", "instances": 5}
     assert emulator.log() == []

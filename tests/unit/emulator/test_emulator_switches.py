@@ -256,7 +256,7 @@ def test_paging(api: Client, emulator: Emulator, key: str) -> None:
 
 
 @pytest.mark.parametrize("cursor", ["nonsense", "%FF", "ZnJvbTotMQ=="])
-def test_a_cursor_that_is_none_is_refused(api: Client, emulator: Emulator, cursor: str) -> None:
+def test_cursor_that_is_none_is_refused(api: Client, emulator: Emulator, cursor: str) -> None:
     emulator.set(paging="cursor")
     assert api("GET", f"/instances?cursor={cursor}").status_code == 400
 
@@ -331,7 +331,7 @@ def test_score(
         assert (factors and [factor["weight"] for factor in factors]) == weights
 
 
-def test_an_instance_that_has_not_run_yet_has_no_score(api: Client) -> None:
+def test_instance_that_has_not_run_yet_has_no_score(api: Client) -> None:
     assert api("GET", f"/instances/{api.create()['id']}/health-score").status_code == 404
 
 
@@ -369,7 +369,7 @@ def test_latency_and_step_time_can_be_changed_while_it_runs(api: Client, emulato
         {"latency": True},
     ],
 )
-def test_a_switch_or_value_that_is_none_is_refused_and_changes_nothing(
+def test_switch_or_value_that_is_none_is_refused_and_changes_nothing(
     emulator: Emulator, wrong: dict[str, object]
 ) -> None:
     before = emulator.settings()

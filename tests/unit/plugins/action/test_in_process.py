@@ -127,7 +127,7 @@ def test_arguments_reach_the_operation_as_plain_types(monkeypatch: pytest.Monkey
 
 
 @pytest.mark.parametrize("name", yaml.safe_load((ROOT / "meta/runtime.yml").read_text())["action_groups"]["ocore"])
-def test_every_module_of_the_action_group_has_its_action(name: str) -> None:
+def test_action_exists_for_every_module_of_the_group(name: str) -> None:
     found = action_loader.get(f"ocore.cloud.{name}", class_only=True)
     assert issubclass(found, InProcessAction)
     assert found.operation.name == name

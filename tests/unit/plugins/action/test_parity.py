@@ -141,7 +141,7 @@ def test_worker_shows_progress_but_none_of_a_hidden_task(runs: dict[str, tuple[s
     assert "waiting for" not in runs["module"][1].replace("Waiting for", "")
 
 
-def test_no_secret_is_in_any_result(runs: dict[str, tuple[str, str, str]]) -> None:
+def test_secret_is_in_no_result(runs: dict[str, tuple[str, str, str]]) -> None:
     for outputs in runs.values():
         for output in outputs:
             assert "ocore_k_" not in output.replace("ocore_k_viewer", "").replace("ocore_k_wrong", "")

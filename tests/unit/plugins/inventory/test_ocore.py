@@ -192,7 +192,7 @@ def test_each_instance_is_a_host_with_its_record_as_prefixed_variables(parse: Pa
     assert api.requests == ["/api/instances"]
 
 
-def test_no_address_to_log_in_to_is_made_up(parse: Parse) -> None:
+def test_connection_address_is_not_made_up(parse: Parse) -> None:
     assert "ansible_host" not in parse().hosts["shop-1"].vars
 
 
@@ -201,7 +201,7 @@ def test_env_values_are_masked_unless_revealed(parse: Parse) -> None:
     assert parse(reveal_env_vars=True).hosts["shop-1"].vars["ocore_env_vars"] == {"SMTP_PASSWORD": SECRET}
 
 
-def test_an_organization_without_instances_is_an_empty_group(parse: Parse, api: Api) -> None:
+def test_organization_without_instances_is_an_empty_group(parse: Parse, api: Api) -> None:
     api.instances = []
     inventory = parse()
     assert inventory.hosts == {}
@@ -213,16 +213,16 @@ def test_deleted_instances_are_left_out_and_leaving_ones_stay(parse: Parse, api:
     assert list(parse().hosts) == ["shop-2"]
 
 
-def test_the_prefix_can_be_chosen(parse: Parse) -> None:
+def test_prefix_can_be_chosen(parse: Parse) -> None:
     assert parse(hostvars_prefix="odoo_").hosts["shop-1"].vars["odoo_slug"] == "shop-1"
 
 
 @pytest.mark.parametrize("prefix", ["", "1_", "a-b", "ü_", "a b"])
-def test_a_prefix_that_makes_no_variable_names_is_refused(parse: Parse, prefix: str) -> None:
+def test_prefix_that_makes_no_variable_names_is_refused(parse: Parse, prefix: str) -> None:
     assert "hostvars_prefix" in failure(parse, hostvars_prefix=prefix)
 
 
-def test_an_instance_listed_twice_is_one_host(parse: Parse, api: Api) -> None:
+def test_instance_listed_twice_is_one_host(parse: Parse, api: Api) -> None:
     api.instances = [instance(1), instance(1)]
     assert list(parse().hosts) == ["shop-1"]
 
@@ -236,7 +236,7 @@ def test_odd_records_cost_a_warning_not_the_inventory(parse: Parse, api: Api, wa
     assert "3 more warnings of this kind: unusable values in domains." in warnings
 
 
-def test_a_list_shorter_than_its_total_is_told(parse: Parse, api: Api, warnings: list[str]) -> None:
+def test_pagination_with_a_list_shorter_than_its_total_warns(parse: Parse, api: Api, warnings: list[str]) -> None:
     api.total = 12
     parse()
     assert ["more instances than the 2 that it listed" in text for text in warnings] == [True]
@@ -297,19 +297,19 @@ def test_trust_goes_to_every_text_that_cannot_be_a_template(parse: Parse, api: A
     assert not any(is_trusted_as_template(value) for value in others)
 
 
-def test_the_token_may_come_from_a_lookup(parse: Parse, api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_token_may_come_from_a_lookup(parse: Parse, api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MY_TOKEN", f"{TOKEN}\n")
     parse(api_token="{{ lookup('ansible.builtin.env', 'MY_TOKEN') }}")
     assert api.tokens == [f"Bearer {TOKEN}"]
 
 
-def test_the_token_may_come_from_the_environment(parse: Parse, api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_token_may_come_from_the_environment(parse: Parse, api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OCORE_API_TOKEN", TOKEN)
     parse(api_token=None)
     assert api.tokens == [f"Bearer {TOKEN}"]
 
 
-def test_the_token_may_come_from_a_vault(api: Api, tmp_path: Path) -> None:
+def test_token_may_come_from_a_vault(api: Api, tmp_path: Path) -> None:
     locked = VaultLib([("default", VaultSecret(b"key"))]).encrypt(TOKEN).decode()
     (tmp_path / "password").write_text("key")
     config = f"plugin: ocore.cloud.ocore\napi_url: {api.url}\napi_token: !vault |\n" + "".join(
@@ -319,7 +319,7 @@ def test_the_token_may_come_from_a_vault(api: Api, tmp_path: Path) -> None:
     assert api.tokens == [f"Bearer {TOKEN}"]
 
 
-def test_the_rendered_token_is_registered_as_a_secret(parse: Parse, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rendered_token_is_registered_as_a_secret(parse: Parse, monkeypatch: pytest.MonkeyPatch) -> None:
     registered: list[str] = []
     monkeypatch.setattr(ocore, "register_secret", registered.append)
     monkeypatch.setenv("MY_TOKEN", TOKEN)
@@ -367,13 +367,13 @@ def test_the_rendered_token_is_registered_as_a_secret(parse: Parse, monkeypatch:
         ({"keyed_groups": [{"key": "['all']", "separator": "", "parent_group": "top"}]}, "contain each other"),
     ],
 )  # fmt: skip
-def test_a_configuration_that_can_not_work_adds_nothing_and_says_why(
+def test_configuration_that_can_not_work_adds_nothing_and_says_why(
     parse: Parse, options: dict[str, Any], words: str
 ) -> None:
     assert words in failure(parse, **options)
 
 
-def test_a_parent_of_everything_is_possible(parse: Parse) -> None:
+def test_parent_of_everything_is_possible(parse: Parse) -> None:
     inventory = parse(keyed_groups=[{"key": "ocore_status", "prefix": "is", "parent_group": "all"}])
     assert members(inventory, "is_stopped") == ["shop-2"]
 
@@ -387,7 +387,7 @@ def test_groups_may_not_close_a_loop_with_another_source(parse: Parse) -> None:
     assert "top" in failure(parse, into=inventory, **options)
 
 
-def test_an_option_nobody_knows_is_told(parse: Parse, warnings: list[str]) -> None:
+def test_unknown_option_is_named(parse: Parse, warnings: list[str]) -> None:
     parse(keyed_group=[])
     assert ["keyed_group" in text for text in warnings] == [True]
 
@@ -412,12 +412,12 @@ def test_options_without_a_value_have_their_defaults(parse: Parse) -> None:
         ({"message": "no list"}, "holds no list"),
     ],
 )
-def test_an_api_that_refuses_adds_nothing_and_says_why(parse: Parse, api: Api, answer: Any, words: str) -> None:
+def test_api_that_refuses_adds_nothing_and_says_why(parse: Parse, api: Api, answer: Any, words: str) -> None:
     api.answers["/instances"] = answer
     assert words in failure(parse)
 
 
-def test_an_api_that_is_not_there_adds_nothing_and_says_why(parse: Parse, api: Api) -> None:
+def test_api_that_is_not_there_adds_nothing_and_says_why(parse: Parse, api: Api) -> None:
     api.stop()
     assert "no connection to 127.0.0.1" in failure(parse)
 
@@ -435,7 +435,7 @@ def test_one_health_request_that_fails_costs_its_value_not_the_inventory(
 
 
 @pytest.mark.parametrize("status", [401, 503])
-def test_a_failure_of_oCore_itself_while_gathering_adds_nothing(  # noqa: N802
+def test_failure_of_oCore_itself_while_gathering_adds_nothing(  # noqa: N802
     parse: Parse, api: Api, status: int
 ) -> None:
     api.answers["/instances/id-2/health"] = status
@@ -443,7 +443,7 @@ def test_a_failure_of_oCore_itself_while_gathering_adds_nothing(  # noqa: N802
 
 
 @pytest.mark.parametrize("odd", ["..", {}, True, None, "a/b", "\ud800"])
-def test_an_id_that_cannot_be_used_costs_one_instance_not_the_inventory(
+def test_identity_that_cannot_be_used_costs_one_instance_not_the_inventory(
     parse: Parse, api: Api, warnings: list[str], odd: Any
 ) -> None:
     api.answers["/instances/id-1/health"] = {"status": "healthy"}
@@ -453,7 +453,7 @@ def test_an_id_that_cannot_be_used_costs_one_instance_not_the_inventory(
     assert inventory.hosts["shop-1"].vars["ocore_health"]["status"] == "healthy"
 
 
-def test_a_missing_library_is_told(parse: Parse, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_library_that_is_missing_is_named(parse: Parse, monkeypatch: pytest.MonkeyPatch) -> None:
     plugin = inventory_loader.get("ocore.cloud.ocore")
     monkeypatch.setitem(plugin.parse.__globals__, "library_problem", lambda: ("Failed to import requests", "traceback"))
     with pytest.raises(AnsibleParserError, match="requests"):
@@ -470,7 +470,7 @@ def test_server_ids_ask_for_each_server_once_and_keep_to_it(parse: Parse, api: A
     assert api.requests == [f"/api/instances?server_id={SERVER}", "/api/instances?server_id=third"]
 
 
-def test_an_api_that_ignores_the_server_brings_no_other_instances(parse: Parse, api: Api) -> None:
+def test_api_that_ignores_the_server_brings_no_other_instances(parse: Parse, api: Api) -> None:
     api.answers["/instances"] = {"instances": [instance(1), instance(2, serverId="other"), instance(3, serverId=None)]}
     assert list(parse(server_ids=[SERVER.upper()]).hosts) == ["shop-1", "shop-3"]
 
@@ -487,7 +487,7 @@ def test_an_api_that_ignores_the_server_brings_no_other_instances(parse: Parse, 
         ([{"include": "inventory_hostname == 'shop-2'"}, {"exclude": "inventory_dir is defined"}], "2"),
     ],
 )
-def test_the_first_filter_that_holds_decides(parse: Parse, api: Api, filters: list[Any], hosts: str) -> None:
+def test_filter_that_holds_first_decides(parse: Parse, api: Api, filters: list[Any], hosts: str) -> None:
     api.instances = [
         instance(1, mcpWriteEnabled=False),
         instance(2, mcpWriteEnabled=False, status="stopped"),
@@ -527,7 +527,7 @@ def test_hosts_are_called_by_preference(parse: Parse, hostnames: list[str], name
     assert name in parse(hostnames=hostnames).hosts
 
 
-def test_a_host_without_any_of_the_preferred_names_is_called_by_its_id(parse: Parse, api: Api) -> None:
+def test_host_without_any_of_the_preferred_names_is_called_by_its_id(parse: Parse, api: Api) -> None:
     domains = [None, [], [{"domain": "a.example.com", "isPrimary": False}], [{"domain": None, "isPrimary": True}]]
     api.instances = [instance(n, domains=d, slug=None) for n, d in enumerate(domains)]
     assert list(parse(hostnames=["primary_domain", "slug"]).hosts) == ["id-0", "id-1", "id-2", "id-3"]
@@ -563,14 +563,14 @@ def test_names_do_not_depend_on_the_filters(parse: Parse, api: Api, warnings: li
 
 
 @pytest.mark.parametrize("name", ["localhost", "127.0.0.1", "all", "ungrouped", "ocore"])
-def test_a_name_that_ansible_uses_gets_the_id(parse: Parse, api: Api, name: str) -> None:
+def test_name_that_ansible_uses_gets_the_id(parse: Parse, api: Api, name: str) -> None:
     api.instances = [instance(1, slug=name)]
     inventory = parse()
     assert list(inventory.hosts) == [f"{name}_id-1"]
     assert inventory.localhost is None
 
 
-def test_a_made_name_that_is_taken_is_made_unique(parse: Parse, api: Api, warnings: list[str]) -> None:
+def test_made_name_that_is_taken_is_made_unique(parse: Parse, api: Api, warnings: list[str]) -> None:
     api.instances = [instance(1, name="a"), instance(2, name="a"), instance(3, name="a_id-1")]
     api.instances += [instance(n, name=f"n{n // 2}") for n in range(10, 24)]
     inventory = parse(hostnames=["name"])
@@ -579,7 +579,7 @@ def test_a_made_name_that_is_taken_is_made_unique(parse: Parse, api: Api, warnin
     assert "and 3 more" in warnings[-1]
 
 
-def test_a_host_called_like_a_group_keeps_its_variables_to_itself(parse: Parse, api: Api) -> None:
+def test_host_called_like_a_group_keeps_its_variables_to_itself(parse: Parse, api: Api) -> None:
     api.instances = [instance(1, slug="status_running"), instance(2, slug="status_stopped")]
     inventory = InventoryData()
     inventory.add_group("status_stopped")
@@ -644,7 +644,7 @@ def test_variables_of_other_sources_can_be_used(parse: Parse) -> None:
     )
 
 
-def test_an_answer_about_one_host_is_not_taken_for_another(parse: Parse) -> None:
+def test_answer_about_one_host_is_not_taken_for_another(parse: Parse) -> None:
     inventory = InventoryData()
     for host, owner in (("shop-1", "team-a"), ("shop-2", "team-b")):
         inventory.add_host(host)
@@ -674,7 +674,7 @@ def entries(cached: dict[str, Any]) -> list[Path]:
     return sorted(Path(cached["cache_connection"]).iterdir())
 
 
-def test_the_cache_serves_while_the_api_is_away(parse: Parse, api: Api, cached: dict[str, Any]) -> None:
+def test_cache_serves_while_the_api_is_away(parse: Parse, api: Api, cached: dict[str, Any]) -> None:
     first = parse(**cached)
     api.stop()
     second = parse(**cached, groups={"late": "ocore_status == 'stopped'"})
@@ -682,7 +682,7 @@ def test_the_cache_serves_while_the_api_is_away(parse: Parse, api: Api, cached: 
     assert members(second, "late") == ["shop-2"], "the cache holds records, not groups"
 
 
-def test_what_comes_from_the_cache_is_no_template_either(parse: Parse, api: Api, cached: dict[str, Any]) -> None:
+def test_cache_gives_no_templates_either(parse: Parse, api: Api, cached: dict[str, Any]) -> None:
     api.instances = [instance(1, name="{{ 7 * 7 }}")]
     for _time in range(2):
         host = parse(**cached, compose={"copy": "ocore_name"}).hosts["shop-1"]
@@ -691,7 +691,7 @@ def test_what_comes_from_the_cache_is_no_template_either(parse: Parse, api: Api,
     assert len(api.requests) == 1
 
 
-def test_an_expired_cache_does_not_serve(parse: Parse, api: Api, cached: dict[str, Any]) -> None:
+def test_cache_that_expired_does_not_serve(parse: Parse, api: Api, cached: dict[str, Any]) -> None:
     parse(**cached)
     (entry,) = entries(cached)
     os.utime(entry, (0, 0))
@@ -708,7 +708,7 @@ def test_serving_from_the_cache_does_not_renew_it(parse: Parse, cached: dict[str
     assert entry.stat().st_mtime == before
 
 
-def test_a_flushed_cache_is_read_and_written_anew(parse: Parse, api: Api, cached: dict[str, Any]) -> None:
+def test_cache_that_was_flushed_is_read_and_written_again(parse: Parse, api: Api, cached: dict[str, Any]) -> None:
     parse(**cached)
     api.instances = [instance(5)]
     assert list(parse(**cached).hosts) == ["shop-1", "shop-2"]
@@ -720,7 +720,7 @@ def test_a_flushed_cache_is_read_and_written_anew(parse: Parse, api: Api, cached
     assert list(parse(**cached).hosts) == ["shop-5"]
 
 
-def test_a_failed_refresh_leaves_the_cache_as_it_was(parse: Parse, api: Api, cached: dict[str, Any]) -> None:
+def test_cache_stays_as_it_was_after_a_failed_refresh(parse: Parse, api: Api, cached: dict[str, Any]) -> None:
     parse(**cached)
     api.answers["/instances"] = 500
     with pytest.raises(AnsibleParserError):
@@ -738,7 +738,7 @@ def test_a_failed_refresh_leaves_the_cache_as_it_was(parse: Parse, api: Api, cac
         {"reveal_env_vars": True},
     ],
 )
-def test_what_is_asked_and_by_whom_has_an_entry_of_its_own(
+def test_cache_has_one_entry_per_question_and_asker(
     parse: Parse, api: Api, cached: dict[str, Any], change: dict[str, Any]
 ) -> None:
     parse(**cached)
@@ -748,13 +748,13 @@ def test_what_is_asked_and_by_whom_has_an_entry_of_its_own(
     assert len(entries(cached)) == 2
 
 
-def test_the_order_of_servers_and_of_gather_is_no_other_question(parse: Parse, cached: dict[str, Any]) -> None:
+def test_cache_does_not_mind_the_order_of_servers_and_gather(parse: Parse, cached: dict[str, Any]) -> None:
     parse(**cached, server_ids=[SERVER, "other"], gather=["health", "health_score"])
     parse(**cached, server_ids=["other", SERVER], gather=["health_score", "health"])
     assert len(entries(cached)) == 1
 
 
-def test_no_secret_is_in_the_cache(parse: Parse, cached: dict[str, Any]) -> None:
+def test_secret_is_not_in_the_cache(parse: Parse, cached: dict[str, Any]) -> None:
     parse(**cached)
     for entry in entries(cached):
         assert TOKEN not in entry.name + entry.read_text()
@@ -774,7 +774,9 @@ def test_cache_files_are_for_their_owner_only(parse: Parse, cached: dict[str, An
 
 
 @pytest.mark.parametrize("text", ["no json", '"no json"', '"[1]"', '"{}"', '"[{}]"', "[]", "7"])
-def test_a_broken_cache_entry_is_replaced(parse: Parse, cached: dict[str, Any], text: str, warnings: list[str]) -> None:
+def test_cache_entry_that_is_broken_is_replaced(
+    parse: Parse, cached: dict[str, Any], text: str, warnings: list[str]
+) -> None:
     parse(**cached)
     (entry,) = entries(cached)
     entry.write_text(text)
@@ -786,7 +788,7 @@ def test_a_broken_cache_entry_is_replaced(parse: Parse, cached: dict[str, Any], 
 # The whole way
 
 
-def test_only_files_with_the_right_name_are_taken(tmp_path: Path) -> None:
+def test_file_with_the_right_name_is_taken_and_no_other(tmp_path: Path) -> None:
     plugin = inventory_loader.get("ocore.cloud.ocore")
     for name, plugin_name, taken in (
         ("ocore.yml", "ocore.cloud.ocore", True),
@@ -813,7 +815,7 @@ def test_file_name_that_is_wrong_is_answered_with_the_right_one(tmp_path: Path, 
     assert not inventory.hosts
 
 
-def test_the_manager_finds_the_plugin_by_the_file(api: Api, tmp_path: Path) -> None:
+def test_file_leads_the_manager_to_the_plugin(api: Api, tmp_path: Path) -> None:
     path = tmp_path / "ocore.yml"
     path.write_text(f"plugin: ocore.cloud.ocore\napi_url: {api.url}\napi_token: {TOKEN}\n")
     manager = InventoryManager(DataLoader(), sources=[str(path)])
@@ -854,7 +856,7 @@ def ansible(tmp_path: Path, program: str, *options: str) -> subprocess.Completed
     )
 
 
-def test_no_secret_in_verbose_output_cache_or_errors(api: Api, tmp_path: Path) -> None:
+def test_secret_is_not_in_verbose_output_cache_or_errors(api: Api, tmp_path: Path) -> None:
     config = (
         "plugin: ocore.cloud.ocore\n"
         f"api_token: {TOKEN}\n"

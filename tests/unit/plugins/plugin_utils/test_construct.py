@@ -287,12 +287,12 @@ def test_parents_are_templated_as_ansible_core_does(parent: str, strict: bool) -
     )
 
 
-def test_a_text_that_the_user_did_not_write_is_not_evaluated() -> None:
+def test_text_that_the_user_did_not_write_is_not_evaluated() -> None:
     compare(TWO, {"compose": {"a": "ocore_slug", "b": "ocore_slug == 'one'"}})
     compare(TWO, {"keyed_groups": [{"key": "ocore_slug"}], "strict": True})
 
 
-def test_a_composed_template_does_not_count_as_data() -> None:
+def test_composed_template_does_not_count_as_data() -> None:
     variables = Variables({"a": "x", "b": "y"}, {"a": "x", "b": "y"})
     variables.add({"a": trusted("{{ ocore_slug }}"), "b": ["y"], "c": "z"})
     assert variables.data == {"c": "z"}

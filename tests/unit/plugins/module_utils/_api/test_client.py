@@ -70,7 +70,7 @@ def refusal(call: Any) -> OcoreError:
         (None, "https://api.ocore.dev/api"),
     ],
 )
-def test_an_address_is_completed(given: str | None, url: str) -> None:
+def test_url_of_the_api_is_completed(given: str | None, url: str) -> None:
     assert Settings.from_options(auth(api_url=given)).api_url == url
 
 
@@ -97,7 +97,7 @@ def test_an_address_is_completed(given: str | None, url: str) -> None:
         pytest.param({"retries": -1}, "retries must be 0 or more", id="negative retries"),
     ],
 )
-def test_an_option_that_cannot_be_used_is_named(options: dict[str, Any], words: str) -> None:
+def test_settings_that_cannot_be_used_are_named(options: dict[str, Any], words: str) -> None:
     error = refusal(lambda: Settings.from_options(auth(**options)))
     assert words in error.message
     assert "pw12" not in error.message
@@ -110,7 +110,7 @@ def test_http_to_another_host_needs_allow_http() -> None:
 # --- what is sent
 
 
-def test_a_request_carries_token_organization_and_user_agent(ocore: Scripted) -> None:
+def test_request_carries_token_organization_and_user_agent(ocore: Scripted) -> None:
     ocore.expect(
         "GET",
         PATH,
@@ -128,13 +128,13 @@ def test_a_request_carries_token_organization_and_user_agent(ocore: Scripted) ->
 
 
 @pytest.mark.parametrize("organization", [None, ""])
-def test_without_an_organization_no_header_is_sent(ocore: Scripted, organization: str | None) -> None:
+def test_organization_header_is_not_sent_without_one(ocore: Scripted, organization: str | None) -> None:
     ocore.expect("GET", "/instances", headers={"X-Org-Slug": None}, answer=[])
     client(ocore.api_url, organization=organization).list_instances()
 
 
 @pytest.mark.parametrize("given", [f"{TOKEN}\n", f" {TOKEN}\r\n", f"Bearer {TOKEN}", f"bearer  {TOKEN}\n"])
-def test_a_token_as_files_and_lookups_give_it_is_tidied(ocore: Scripted, given: str) -> None:
+def test_token_as_files_and_lookups_give_it_is_tidied(ocore: Scripted, given: str) -> None:
     ocore.expect("GET", "/instances", headers={"Authorization": f"Bearer {TOKEN}"}, answer=[])
     client(ocore.api_url, api_token=given).list_instances()
 
@@ -154,7 +154,7 @@ def test_bodies_are_sent_with_wire_names(ocore: Scripted) -> None:
     api.list_instances("a/b")
 
 
-def test_an_id_cannot_climb_out_of_its_path(ocore: Scripted) -> None:
+def test_identity_cannot_climb_out_of_its_path(ocore: Scripted) -> None:
     ocore.expect("GET", "/instances/..%2Fadmin%3Fx", status=404)
     api = client(ocore.api_url)
     assert api.get_instance("../admin?x") is None
@@ -178,7 +178,7 @@ def test_loopback_is_never_reached_through_a_proxy(ocore: Scripted, monkeypatch:
         client(ocore.api_url).list_instances()
 
 
-def test_a_dead_proxy_is_named_and_its_password_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_dead_proxy_is_named_and_its_password_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("https_proxy", f"http://me:pw-of-proxy@127.0.0.1:{closed_port()}")
     error = refusal(lambda: client("https://ocore.example.com", retries=0).list_instances())
     assert re.search(
@@ -211,7 +211,7 @@ def secure(tls: Path) -> Iterator[Scripted]:
         yield server
 
 
-def test_an_untrusted_certificate_names_ca_path_and_is_not_tried_again(secure: Scripted) -> None:
+def test_untrusted_certificate_names_ca_path_and_is_not_tried_again(secure: Scripted) -> None:
     time = Time()
     error = refusal(client(secure.api_url, time).list_instances)
     assert (
@@ -231,9 +231,7 @@ def test_ca_path_is_trusted_whatever_the_environment_says(
     client(secure.api_url, ca_path=str(tls / "ca.pem")).list_instances()
 
 
-def test_the_ca_bundle_of_the_environment_is_honoured(
-    secure: Scripted, tls: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_ca_bundle_of_the_environment_is_honoured(secure: Scripted, tls: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tls / "ca.pem"))
     secure.expect("GET", "/instances", answer=[])
     client(secure.api_url).list_instances()
@@ -249,13 +247,13 @@ def test_validate_certs_false_holds_against_the_environment_and_says_nothing(
     assert caught == []
 
 
-def test_a_ca_path_that_is_not_there_is_named(secure: Scripted, tmp_path: Path) -> None:
+def test_ca_path_that_is_not_there_is_named(secure: Scripted, tmp_path: Path) -> None:
     error = refusal(client(secure.api_url, ca_path=str(tmp_path / "no.pem")).list_instances)
     assert "the CA bundle cannot be read" in error.message
     assert "Check ca_path" in error.message
 
 
-def test_a_ca_path_that_holds_no_certificate_is_named(secure: Scripted, tmp_path: Path) -> None:
+def test_ca_path_that_holds_no_certificate_is_named(secure: Scripted, tmp_path: Path) -> None:
     (tmp_path / "empty.pem").write_text("nothing\n")
     error = refusal(client(secure.api_url, ca_path=str(tmp_path / "empty.pem")).list_instances)
     assert f"the CA bundle {tmp_path / 'empty.pem'} holds no certificate in PEM format. Check ca_path" in error.message
@@ -296,7 +294,7 @@ def test_https_to_a_port_that_speaks_http_is_said_at_once(ocore: Scripted) -> No
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-def test_a_redirect_to_another_host_is_refused_and_that_host_sees_nothing(ocore: Scripted, status: int) -> None:
+def test_redirect_to_another_host_is_refused_and_that_host_sees_nothing(ocore: Scripted, status: int) -> None:
     with Scripted() as other:
         ocore.expect("GET", "/instances", status=status, answer_headers={"Location": f"{other.api_url}/instances"})
         error = refusal(client(ocore.api_url).list_instances)
@@ -305,7 +303,7 @@ def test_a_redirect_to_another_host_is_refused_and_that_host_sees_nothing(ocore:
     assert "Set api_url to the final address" in error.message
 
 
-def test_a_redirect_on_the_same_host_is_not_followed_either(ocore: Scripted) -> None:
+def test_redirect_on_the_same_host_is_not_followed_either(ocore: Scripted) -> None:
     ocore.expect("PUT", PATH, status=302, answer_headers={"Location": "/login"})
     error = refusal(lambda: client(ocore.api_url).update_instance(instance(), {"name": "x"}))
     assert "a redirect (HTTP 302). Redirects are not followed" in error.message
@@ -316,7 +314,7 @@ def test_a_redirect_on_the_same_host_is_not_followed_either(ocore: Scripted) -> 
 
 @pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
-def test_what_may_be_repeated_is_repeated(ocore: Scripted, method: str, status: int) -> None:
+def test_retry_follows_where_a_request_may_be_repeated(ocore: Scripted, method: str, status: int) -> None:
     ocore.expect(method, PATH, status=status, answer=b"<html>")
     ocore.expect(method, PATH, answer=wire())
     time = Time()
@@ -331,7 +329,7 @@ def test_what_may_be_repeated_is_repeated(ocore: Scripted, method: str, status: 
 
 @pytest.mark.parametrize("fault", ["drop", "cut", "garbled"])
 @pytest.mark.parametrize("method", ["GET", "PUT"])
-def test_an_answer_that_is_lost_or_broken_is_asked_for_again(ocore: Scripted, method: str, fault: str) -> None:
+def test_retry_follows_an_answer_that_is_lost_or_broken(ocore: Scripted, method: str, fault: str) -> None:
     ocore.expect(method, PATH, fault=fault, answer=wire())
     ocore.expect(method, PATH, answer=wire())
     api = client(ocore.api_url)
@@ -339,13 +337,13 @@ def test_an_answer_that_is_lost_or_broken_is_asked_for_again(ocore: Scripted, me
     assert found == instance()
 
 
-def test_json_that_stops_half_way_is_asked_for_again(ocore: Scripted) -> None:
+def test_retry_follows_json_that_stops_half_way(ocore: Scripted) -> None:
     ocore.expect("GET", PATH, answer=json.dumps(wire()).encode()[:50])
     ocore.expect("GET", PATH, answer=wire())
     assert client(ocore.api_url).get_instance(ID) == instance()
 
 
-def test_repetition_ends_after_retries_and_says_so(ocore: Scripted) -> None:
+def test_retry_ends_after_retries_and_says_so(ocore: Scripted) -> None:
     for _try in range(3):
         ocore.expect("GET", "/instances", status=503, answer={"message": "down for repair."})
     time = Time()
@@ -359,13 +357,13 @@ def test_repetition_ends_after_retries_and_says_so(ocore: Scripted) -> None:
     assert 0.5 <= time.slept[1] <= 1.0
 
 
-def test_without_retries_nothing_is_repeated(ocore: Scripted) -> None:
+def test_retry_does_not_follow_without_retries(ocore: Scripted) -> None:
     ocore.expect("GET", "/instances", status=500)
     assert "Tried" not in refusal(client(ocore.api_url, retries=0).list_instances).message
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 418, 422])
-def test_a_refusal_is_not_repeated(ocore: Scripted, status: int) -> None:
+def test_retry_does_not_follow_a_refusal(ocore: Scripted, status: int) -> None:
     ocore.expect("PUT", PATH, status=status)
     error = refusal(lambda: client(ocore.api_url).update_instance(instance(), {}))
     assert error.status == status
@@ -376,7 +374,7 @@ def test_a_refusal_is_not_repeated(ocore: Scripted, status: int) -> None:
 @pytest.mark.parametrize(
     "step", [{"status": 500}, {"status": 502}, {"fault": "drop"}, {"fault": "cut"}, {"fault": "garbled"}]
 )
-def test_a_create_request_with_an_open_end_is_not_repeated(ocore: Scripted, step: dict[str, Any]) -> None:
+def test_creation_request_with_an_open_end_is_not_repeated(ocore: Scripted, step: dict[str, Any]) -> None:
     ocore.expect("POST", "/instances", answer=wire(), **step)
     error = refusal(lambda: client(ocore.api_url).create_instance({"name": "Shop"}))
     assert error.uncertain
@@ -384,18 +382,18 @@ def test_a_create_request_with_an_open_end_is_not_repeated(ocore: Scripted, step
 
 
 @pytest.mark.parametrize("answer", [{}, {"id": None}, {"message": "queued"}, [], None, b"", b"accepted"])
-def test_a_create_request_whose_answer_names_no_instance_has_an_open_end(ocore: Scripted, answer: object) -> None:
+def test_creation_request_whose_answer_names_no_instance_has_an_open_end(ocore: Scripted, answer: object) -> None:
     ocore.expect("POST", "/instances", status=202, answer=answer)
     assert refusal(lambda: client(ocore.api_url).create_instance({"name": "Shop"})).uncertain
 
 
-def test_a_create_request_that_surely_did_not_run_is_repeated(ocore: Scripted) -> None:
+def test_creation_request_that_surely_did_not_run_is_repeated(ocore: Scripted) -> None:
     ocore.expect("POST", "/instances", status=429)
     ocore.expect("POST", "/instances", status=202, answer=wire())
     assert client(ocore.api_url).create_instance({"name": "Shop"}).id == ID
 
 
-def test_a_refused_connection_is_tried_again_and_names_the_host() -> None:
+def test_retry_follows_a_refused_connection_and_names_the_host() -> None:
     time, port = Time(), closed_port()
     error = refusal(lambda: client(f"http://127.0.0.1:{port}", time).control_instance(instance(), "stop"))
     assert f"no connection to 127.0.0.1:{port} (Connection refused)" in error.message
@@ -403,17 +401,17 @@ def test_a_refused_connection_is_tried_again_and_names_the_host() -> None:
     assert not error.uncertain
 
 
-def test_a_host_that_does_not_exist_is_named() -> None:
+def test_host_that_does_not_exist_is_named() -> None:
     error = refusal(client("https://ocore.invalid", retries=0).list_instances)
     assert "no connection to ocore.invalid" in error.message
 
 
-def test_a_name_that_cannot_be_one_is_said() -> None:
+def test_url_whose_host_cannot_be_one_is_named() -> None:
     error = refusal(client(f"https://{'a' * 70}.example", retries=0).list_instances)
     assert "label empty or too long. Check api_url." in error.message
 
 
-def test_no_answer_in_time_names_request_timeout(ocore: Scripted) -> None:
+def test_deadline_of_a_request_names_request_timeout(ocore: Scripted) -> None:
     ocore.expect("POST", "/instances", fault="hang")
     error = refusal(lambda: client(ocore.api_url, request_timeout=0.2).create_instance({"name": "Shop"}))
     assert "did not answer within 0.2 seconds. Raise request_timeout" in error.message
@@ -428,7 +426,7 @@ def test_no_answer_in_time_names_request_timeout(ocore: Scripted) -> None:
         pytest.param("0", 0.0, id="at once"),
     ],
 )
-def test_the_pause_that_a_rate_limit_asks_for_is_kept(ocore: Scripted, header: str, slept: float) -> None:
+def test_retry_keeps_the_pause_that_a_rate_limit_asks_for(ocore: Scripted, header: str, slept: float) -> None:
     ocore.expect("GET", "/instances", status=429, answer_headers={"Retry-After": header})
     ocore.expect("GET", "/instances", answer=[])
     time = Time()
@@ -436,7 +434,7 @@ def test_the_pause_that_a_rate_limit_asks_for_is_kept(ocore: Scripted, header: s
     assert sum(time.slept) == pytest.approx(slept, abs=0.5)
 
 
-def test_a_pause_given_as_a_date_is_read_by_the_clock_of_the_server(ocore: Scripted) -> None:
+def test_retry_reads_a_pause_given_as_a_date_by_the_clock_of_the_server(ocore: Scripted) -> None:
     then = 1_000_000_000
     dates = {
         "Date": email.utils.formatdate(then, usegmt=True),
@@ -450,7 +448,7 @@ def test_a_pause_given_as_a_date_is_read_by_the_clock_of_the_server(ocore: Scrip
 
 
 @pytest.mark.parametrize("header", ["soon", "-1", "²", "1.2.3", "Wed, 32 Nov 2026 10:00:00 GMT"])
-def test_a_pause_that_cannot_be_read_is_ours_to_choose(ocore: Scripted, header: str) -> None:
+def test_retry_chooses_the_pause_where_it_cannot_be_read(ocore: Scripted, header: str) -> None:
     ocore.expect("GET", "/instances", status=503, answer_headers={"Retry-After": header})
     ocore.expect("GET", "/instances", answer=[])
     time = Time()
@@ -458,7 +456,7 @@ def test_a_pause_that_cannot_be_read_is_ours_to_choose(ocore: Scripted, header: 
     assert 0.25 <= time.slept[0] <= 0.5
 
 
-def test_a_pause_that_is_too_long_is_reported_instead(ocore: Scripted) -> None:
+def test_retry_reports_a_pause_that_is_too_long_instead(ocore: Scripted) -> None:
     ocore.expect("GET", "/instances", status=429, answer_headers={"Retry-After": "3600"})
     time = Time()
     error = refusal(client(ocore.api_url, time).list_instances)
@@ -466,7 +464,7 @@ def test_a_pause_that_is_too_long_is_reported_instead(ocore: Scripted) -> None:
     assert time.slept == []
 
 
-def test_a_rate_limit_slows_every_thread(ocore: Scripted) -> None:
+def test_retry_after_a_rate_limit_slows_every_thread(ocore: Scripted) -> None:
     ocore.expect("GET", "/instances", status=429, answer_headers={"Retry-After": "30"})
     ocore.expect("GET", "/instances", answer=[])
     ocore.expect("GET", "/instances", answer=[])
@@ -547,14 +545,14 @@ SHAPES = [
 
 
 @pytest.mark.parametrize(("body", "words", "code"), SHAPES)
-def test_every_shape_of_an_error_is_read(ocore: Scripted, body: object, words: str, code: str | None) -> None:
+def test_error_answers_of_every_shape_are_read(ocore: Scripted, body: object, words: str, code: str | None) -> None:
     ocore.expect("PUT", PATH, status=422, answer=body)
     error = refusal(lambda: client(ocore.api_url).update_instance(instance(), {}))
     assert error.message.startswith(f"Cannot update instance shop ({ID}): oCore answered {words}")
     assert error.code == code
 
 
-def test_a_long_text_is_cut_and_a_secret_on_the_edge_is_not_half_shown(ocore: Scripted) -> None:
+def test_secret_on_the_edge_of_a_long_text_is_not_half_shown(ocore: Scripted) -> None:
     ocore.expect("PUT", PATH, status=422, answer={"message": "x" * 285 + " planted-secret-value and more" * 9})
     error = refusal(
         lambda: client(ocore.api_url).update_instance(instance(), {"env_vars": {"A": "planted-secret-value"}})
@@ -565,7 +563,7 @@ def test_a_long_text_is_cut_and_a_secret_on_the_edge_is_not_half_shown(ocore: Sc
 
 @pytest.mark.parametrize("secret", ['p"q\\r secret', "two\nlines  of secret", "sécret-é", "p'q&<secret>"])
 @pytest.mark.parametrize("shape", ["message", "details", "text", "html", "code"])
-def test_env_values_that_the_api_echoes_are_masked(ocore: Scripted, shape: str, secret: str) -> None:
+def test_secret_env_values_that_the_api_echoes_are_masked(ocore: Scripted, shape: str, secret: str) -> None:
     answer: Any = {
         "message": {"message": f"bad value {secret}"},
         "details": {"errors": [{"input": {"envVars": {"A": secret}}}]},
@@ -580,12 +578,12 @@ def test_env_values_that_the_api_echoes_are_masked(ocore: Scripted, shape: str, 
     assert "cret-" not in str(error.details())
 
 
-def test_a_token_that_the_api_echoes_is_masked(ocore: Scripted) -> None:
+def test_secret_token_that_the_api_echoes_is_masked(ocore: Scripted) -> None:
     ocore.expect("GET", "/instances", status=401, answer={"message": f"unknown key {TOKEN}"})
     assert f"unknown key {MASK}" in refusal(client(ocore.api_url).list_instances).message
 
 
-def test_env_values_that_the_api_has_shown_are_masked_in_later_errors(ocore: Scripted) -> None:
+def test_secret_env_values_that_the_api_has_shown_are_masked_in_later_errors(ocore: Scripted) -> None:
     ocore.expect("GET", PATH, answer=wire(envVars={"A": "older-secret"}))
     ocore.expect("POST", f"{PATH}/control", status=409, answer={"message": "A=older-secret is in use"})
     api = client(ocore.api_url)
@@ -597,7 +595,7 @@ def test_env_values_that_the_api_has_shown_are_masked_in_later_errors(ocore: Scr
     ("status", "advice"),
     [(401, "Check api_token"), (403, "manage:instances"), (404, "Check api_url"), (409, "run the task again")],
 )
-def test_a_refusal_says_what_to_check(ocore: Scripted, status: int, advice: str) -> None:
+def test_refusal_says_what_to_check(ocore: Scripted, status: int, advice: str) -> None:
     ocore.expect("PUT", PATH, status=status)
     error = refusal(lambda: client(ocore.api_url).update_instance(instance(), {}))
     assert advice in error.message
@@ -605,12 +603,12 @@ def test_a_refusal_says_what_to_check(ocore: Scripted, status: int, advice: str)
 
 
 @pytest.mark.parametrize("status", [400, 403, 404, 422])
-def test_a_refusal_without_an_organization_says_that_none_was_given(ocore: Scripted, status: int) -> None:
+def test_refusal_without_an_organization_says_that_none_was_given(ocore: Scripted, status: int) -> None:
     ocore.expect("GET", "/instances", status=status)
     assert "No organization was given" in refusal(client(ocore.api_url, organization=None).list_instances).message
 
 
-def test_a_token_that_expires_on_the_way_is_called_expired(ocore: Scripted) -> None:
+def test_token_that_expires_on_the_way_is_called_expired(ocore: Scripted) -> None:
     ocore.expect("GET", PATH, answer=wire())
     ocore.expect("GET", PATH, status=401)
     api = client(ocore.api_url, organization=None)
@@ -623,7 +621,7 @@ def test_a_token_that_expires_on_the_way_is_called_expired(ocore: Scripted) -> N
 # --- reading
 
 
-def test_an_instance_that_is_not_there_is_null(ocore: Scripted) -> None:
+def test_absence_of_an_instance_is_none(ocore: Scripted) -> None:
     ocore.expect("GET", PATH, status=404)
     ocore.expect("DELETE", PATH, status=404)
     ocore.expect("GET", f"{PATH}/health", status=404)
@@ -636,7 +634,7 @@ def test_an_instance_that_is_not_there_is_null(ocore: Scripted) -> None:
 
 
 @pytest.mark.parametrize("status", [401, 403])
-def test_another_refusal_is_no_absence(ocore: Scripted, status: int) -> None:
+def test_absence_is_not_another_refusal(ocore: Scripted, status: int) -> None:
     api = client(ocore.api_url)
     for path, call in (
         (PATH, lambda: api.get_instance(ID)),
@@ -649,7 +647,7 @@ def test_another_refusal_is_no_absence(ocore: Scripted, status: int) -> None:
     assert refusal(lambda: api.delete_instance(instance())).status == status
 
 
-def test_a_score_without_a_number_is_none(ocore: Scripted) -> None:
+def test_health_score_without_a_number_is_none(ocore: Scripted) -> None:
     ocore.expect("GET", f"{PATH}/health-score", answer={"score": None, "factors": None})
     ocore.expect("GET", f"{PATH}/health-score", answer=None)
     ocore.expect("GET", f"{PATH}/health-score", answer={"score": 0, "grade": "F"})
@@ -663,7 +661,7 @@ def test_a_score_without_a_number_is_none(ocore: Scripted) -> None:
     assert (score.score, health.status) == (0, "running")
 
 
-def test_an_answer_without_an_id_is_about_the_instance_asked_for(ocore: Scripted) -> None:
+def test_answer_without_an_id_is_about_the_instance_asked_for(ocore: Scripted) -> None:
     ocore.expect("GET", PATH, answer={"slug": "shop", "id": None})
     ocore.expect("PUT", PATH, answer={"name": "New"})
     api = client(ocore.api_url)
@@ -673,7 +671,7 @@ def test_an_answer_without_an_id_is_about_the_instance_asked_for(ocore: Scripted
     assert api.update_instance(instance(), {"name": "New"}).id == ID
 
 
-def test_pages_are_followed_to_the_end(ocore: Scripted) -> None:
+def test_pagination_is_followed_to_the_end(ocore: Scripted) -> None:
     ocore.expect(
         "GET", "/instances?server_id=s", answer={"data": [wire(id="a")], "has_more": True, "next_cursor": "x y"}
     )
@@ -681,19 +679,19 @@ def test_pages_are_followed_to_the_end(ocore: Scripted) -> None:
     assert client(ocore.api_url).list_instances("s").ids() == {"a", "b"}
 
 
-def test_pages_that_never_end_are_an_error(ocore: Scripted) -> None:
+def test_pagination_that_never_ends_is_an_error(ocore: Scripted) -> None:
     page = {"data": [wire()], "has_more": True, "next_cursor": "x"}
     ocore.expect("GET", "/instances", answer=page)
     ocore.expect("GET", "/instances?cursor=x", answer=page)
     assert "would never be complete" in refusal(client(ocore.api_url).list_instances).message
 
 
-def test_a_page_that_fails_leaves_no_half_list(ocore: Scripted) -> None:
+def test_pagination_with_a_page_that_fails_leaves_no_half_list(ocore: Scripted) -> None:
     ocore.expect("GET", "/instances", answer={"data": [wire()], "has_more": True, "next_cursor": "x"})
     ocore.expect("GET", "/instances?cursor=x", status=403)
     assert refusal(client(ocore.api_url).list_instances).status == 403
 
 
-def test_a_body_that_is_no_list_is_an_error(ocore: Scripted) -> None:
+def test_list_whose_body_is_none_is_an_error(ocore: Scripted) -> None:
     ocore.expect("GET", "/instances", answer={"status": "ok"})
     assert "holds no list" in refusal(client(ocore.api_url).list_instances).message

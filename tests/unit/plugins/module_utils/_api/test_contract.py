@@ -25,7 +25,7 @@ def read(raw: object, model: type[Any] = Instance) -> tuple[Any, list[str]]:
     return parse(model, raw, lambda text, _kind=None: warnings.append(text)), warnings
 
 
-def test_a_missing_field_is_unknown_and_a_null_is_known() -> None:
+def test_missing_field_is_unknown_and_a_null_is_known() -> None:
     found = parse(Instance, {"id": ID, "envVars": None}, fail)
     assert found.env_vars is None
     assert found.was_sent("env_vars")
@@ -63,7 +63,7 @@ def test_unknown_fields_are_ignored() -> None:
         pytest.param({"domains": "shop.example"}, "domains", None, "domains of shop", id="text for domains"),
     ],
 )
-def test_a_value_of_another_type_costs_that_field_only(
+def test_value_of_another_type_costs_that_field_only(
     fields: dict[str, Any], field: str, value: object, warning: str | None
 ) -> None:
     found, warnings = read(wire(**fields))
@@ -74,26 +74,26 @@ def test_a_value_of_another_type_costs_that_field_only(
         assert warning in warnings[0]
 
 
-def test_a_field_in_snake_case_is_an_unknown_one() -> None:
+def test_field_in_snake_case_is_an_unknown_one() -> None:
     found = parse(Instance, {"id": ID, "http_port": "x", "server_id": SERVER}, fail)
     assert (found.http_port, found.server_id) == (None, None)
 
 
-def test_a_bad_domain_costs_neither_the_others_nor_the_instance() -> None:
+def test_bad_domain_costs_neither_the_others_nor_the_instance() -> None:
     found, warnings = read(wire(domains=["x", None, {"domain": "shop.example", "isPrimary": "perhaps"}]))
     assert [(d.domain, d.is_primary) for d in found.domains] == [("shop.example", None)]
     assert len(warnings) == 3
     assert "domains.0" in warnings[0]
 
 
-def test_a_warning_about_an_env_value_does_not_show_it() -> None:
+def test_warning_about_an_env_value_does_not_show_it() -> None:
     _found, warnings = read(wire(envVars={"A": ["planted-secret"]}))
     assert "planted-secret" not in "".join(warnings)
     assert warnings[0].endswith("treated as text.")
 
 
 @pytest.mark.parametrize("raw", [[], "text", None, 3])
-def test_an_answer_that_is_no_object_is_refused(raw: object) -> None:
+def test_answer_that_is_no_object_is_refused(raw: object) -> None:
     with pytest.raises(OcoreError, match="where an object was expected"):
         parse(Instance, raw, fail)
 
@@ -104,19 +104,19 @@ def test_nonsense_within_an_object_never_ends_in_a_traceback() -> None:
     assert warnings
 
 
-def test_the_record_has_every_field_and_no_null_collections() -> None:
+def test_record_has_every_field_and_no_null_collections() -> None:
     record = parse(Instance, {"id": ID, "domains": None, "envVars": None}, fail).record()
     assert set(record) == set(Instance.model_fields)
     assert (record["domains"], record["env_vars"]) == ([], {})
 
 
-def test_the_record_masks_env_values_unless_told_otherwise() -> None:
+def test_record_masks_env_values_unless_told_otherwise() -> None:
     found = instance(envVars={"A": "secret-a", "B": None})
     assert found.record()["env_vars"] == {"A": MASK, "B": MASK}
     assert found.record(reveal_env_vars=True)["env_vars"] == {"A": "secret-a", "B": None}
 
 
-def test_a_status_message_that_quotes_an_env_value_is_masked() -> None:
+def test_status_message_that_quotes_an_env_value_is_masked() -> None:
     found = instance(envVars={"PW": "hunter22"}, statusMessage='password "hunter22" refused')
     assert found.record()["status_message"] == f'password "{MASK}" refused'
     assert "hunter22" in found.record(reveal_env_vars=True)["status_message"]
@@ -126,7 +126,7 @@ def test_a_status_message_that_quotes_an_env_value_is_masked() -> None:
     ("fields", "title"),
     [({}, f"shop ({ID})"), ({"slug": None}, f"Shop ({ID})"), ({"slug": "", "name": None}, ID)],
 )
-def test_an_instance_is_named_by_slug_then_name_then_id(fields: dict[str, Any], title: str) -> None:
+def test_label_is_slug_then_name_then_id(fields: dict[str, Any], title: str) -> None:
     assert instance(**fields).label() == title
 
 
@@ -154,13 +154,13 @@ def test_health_and_score_are_read_with_their_factors() -> None:
         pytest.param({"instances": None, "total": 0}, 0, 0, id="null for an empty list"),
     ],
 )
-def test_each_documented_shape_of_a_list_is_read(page: object, count: int, total: int | None) -> None:
+def test_list_of_each_documented_shape_is_read(page: object, count: int, total: int | None) -> None:
     found = parse_list([page], fail)
     assert (len(found), found.total, found.incomplete) == (count, total, False)
 
 
 @pytest.mark.parametrize("page", [{}, "text", None, {"instances": {"a": 1}}, 7])
-def test_a_list_answer_without_a_list_is_an_error(page: object) -> None:
+def test_list_answer_without_a_list_is_an_error(page: object) -> None:
     with pytest.raises(OcoreError, match="holds no list"):
         parse_list([page], fail)
 
@@ -175,15 +175,15 @@ def test_a_list_answer_without_a_list_is_an_error(page: object) -> None:
         ([], None),
     ],
 )
-def test_the_cursor_is_followed_where_there_is_one(page: object, cursor: str | None) -> None:
+def test_pagination_follows_the_cursor_where_there_is_one(page: object, cursor: str | None) -> None:
     assert next_cursor(page) == cursor
 
 
-def test_more_pages_without_a_cursor_make_the_list_incomplete() -> None:
+def test_pagination_without_a_cursor_makes_the_list_incomplete() -> None:
     assert parse_list([{"data": [wire()], "has_more": True}], fail).incomplete
 
 
-def test_an_instance_on_two_pages_counts_once() -> None:
+def test_pagination_counts_an_instance_on_two_pages_once() -> None:
     found = parse_list([[wire()], [wire(), wire(id="b")]], fail)
     assert found.ids() == {ID, "b"}
     assert len(found) == 2
@@ -201,16 +201,16 @@ def test_entries_without_an_id_are_left_out_with_a_warning() -> None:
     assert found.incomplete  # the one that somebody looks for may be among them
 
 
-def test_only_the_matched_entry_is_validated() -> None:
+def test_list_validates_only_the_matched_entry() -> None:
     found = Listing([wire(), {"id": "bad", "name": "Bad", "workers": "x"}], None, fail)
     assert [i.id for i in found.matching(lambda item: item["slug"] == "shop")] == [ID]
 
 
-def test_iterating_gives_every_instance() -> None:
+def test_list_iterates_over_every_instance() -> None:
     assert [i.id for i in Listing([wire(), wire(id="b")], None, fail)] == [ID, "b"]
 
 
-def test_the_part_on_a_server_is_told_by_the_record_and_not_by_the_filter() -> None:
+def test_list_on_a_server_is_told_by_the_record_and_not_by_the_filter() -> None:
     found = Listing([wire(), wire(id="b", serverId="other"), wire(id="c", serverId=None)], 3, fail)
     part = found.on_server(SERVER.upper())
     assert part.ids() == {ID, "c"}

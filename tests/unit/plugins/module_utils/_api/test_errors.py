@@ -30,7 +30,7 @@ KEY = 'line one & "two"\n  line\\three é '
         pytest.param(urllib.parse.quote_plus(KEY), id="in a form"),
     ],
 )
-def test_a_secret_is_replaced_however_it_is_quoted(shown: str) -> None:
+def test_secret_is_replaced_however_it_is_quoted(shown: str) -> None:
     text = Scrubber([KEY])(f"before {shown} after")
     assert MASK in text
     assert "line" not in text
@@ -38,7 +38,7 @@ def test_a_secret_is_replaced_however_it_is_quoted(shown: str) -> None:
     assert text.endswith("after")
 
 
-def test_the_longer_of_two_secrets_goes_first() -> None:
+def test_longer_of_two_secrets_goes_first() -> None:
     assert Scrubber(["hunter", "hunter2-and-more"])("x hunter2-and-more y") == f"x {MASK} y"
 
 
@@ -47,15 +47,15 @@ def test_short_values_and_words_of_yaml_are_left_alone(harmless: str) -> None:
     assert Scrubber([harmless])(f"purge: {harmless}") == f"purge: {harmless}"
 
 
-def test_a_secret_with_half_a_character_is_no_trouble() -> None:
+def test_secret_with_half_a_character_is_no_trouble() -> None:
     assert Scrubber(["pass\udcffword"])("x pass\udcffword") == f"x {MASK}"
 
 
-def test_without_secrets_the_text_stays() -> None:
+def test_secret_free_text_stays() -> None:
     assert Scrubber()("text") == "text"
 
 
-def test_the_facts_of_an_answer_are_kept_beside_the_text() -> None:
+def test_facts_of_an_answer_are_kept_beside_the_text() -> None:
     assert OcoreError("no", status=403, code="forbidden").details() == {"status": 403, "code": "forbidden"}
     assert OcoreError("no").details() == {"status": None, "code": None}
 
