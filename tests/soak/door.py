@@ -14,7 +14,7 @@ import io
 import queue
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import Any
@@ -126,6 +126,9 @@ class _HungUp(Exception):  # noqa: N818 - a signal, not an error
 class Door:
     """Answers the requests of this process from one emulator."""
 
+    #: Takes an answer's request, status and body, and returns the body that the client gets instead.
+    rewrite: Callable[[requests.PreparedRequest, int, bytes], bytes] | None = None
+
     def __init__(self, time: VirtualTime, **world: Any) -> None:
         self.time = time
         self.world = World(now=time.latest, pause=self._pause, **world)
@@ -162,6 +165,10 @@ class Door:
                 _drive(self._app(_scope(request, exchange), exchange.receive(request), exchange.send))
             except _HungUp as end:
                 exchange.hung_up = end
+        if self.rewrite is not None and exchange.status is not None:
+            body = self.rewrite(request, exchange.status, b"".join(data for _delay, data in exchange.chunks))
+            exchange.headers["content-length"] = str(len(body))
+            exchange.chunks = [(0.0, body)]
         first = exchange.chunks[0][0] if exchange.chunks else exchange.delay
         if limit is not None and first > limit:
             self.time.sleep(limit)
