@@ -38,6 +38,8 @@ class Admin:
             ("/reset", "POST", self._reset),
             ("/advance", "POST", self._advance),
             ("/servers", "GET", self._servers),
+            ("/servers/{id}", "PATCH", self._change_server),
+            ("/servers/{id}", "DELETE", self._remove_server),
             ("/instances", "GET", self._instances),
             ("/instances/{id}", "PATCH", self._force),
             ("/seed", "POST", self._seed),
@@ -93,6 +95,21 @@ class Admin:
 
     async def _servers(self, request: Request) -> Response:
         return JSONResponse(self._world.store.servers)
+
+    async def _change_server(self, request: Request) -> Response:
+        """Set wire fields of a server for good; those that no page mentions too."""
+        for servers in self._world.store.servers.values():
+            for server in servers:
+                if server["id"] == request.path_params["id"]:
+                    server.update(await _body(request, dict))
+                    return Response(status_code=204)
+        return JSONResponse({"error": f"there is no server {request.path_params['id']}"}, 404)
+
+    async def _remove_server(self, request: Request) -> Response:
+        """Forget a server; its instances stay."""
+        for servers in self._world.store.servers.values():
+            servers[:] = [server for server in servers if server["id"] != request.path_params["id"]]
+        return Response(status_code=204)
 
     async def _instances(self, request: Request) -> Response:
         """The truth, with real environment values and what was given on creation; gone ones have `gone: true`."""

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: oCore collection contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The eight operations of oCore's reference page, under /api."""
+"""The eight operations of oCore's reference page about instances, and the list of servers, under /api."""
 
 from __future__ import annotations
 
@@ -92,6 +92,7 @@ class Api:
             "/instances/{id}/control": {"POST": ("control", self._control)},
             "/instances/{id}/health": {"GET": ("health", self._health)},
             "/instances/{id}/health-score": {"GET": ("health_score", self._health_score)},
+            "/servers": {"GET": ("servers", self._servers)},
         }
         return [Route(path, self._endpoint(table), methods=list(table)) for path, table in paths.items()]
 
@@ -244,6 +245,17 @@ class Api:
         except ValueError:
             raise ApiError(400, "unknown cursor") from None
         return _json(body)
+
+    def _servers(self, call: Call) -> Response:
+        mode = self._world.settings.word("servers")
+        if mode == "forbidden":
+            raise ApiError(403, "permission to read servers is required")
+        if mode == "missing":
+            raise ApiError(404, f"there is no {call.request.url.path}")
+        try:
+            return _json(self._world.wire.servers(call.organization, call.request.query_params.get("cursor")))
+        except ValueError:
+            raise ApiError(400, "unknown cursor") from None
 
     def _create(self, call: Call) -> Response:
         instance = self._world.store.create(call.organization, call.body())

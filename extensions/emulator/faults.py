@@ -16,7 +16,7 @@ from starlette.responses import HTMLResponse, Response
 from .errors import error_response
 from .transport import CutOff, Drip, Hangup
 
-OPERATIONS = ("list", "create", "get", "update", "delete", "control", "health", "health_score")
+OPERATIONS = ("list", "create", "get", "update", "delete", "control", "health", "health_score", "servers")
 KINDS = {
     "drop_before": "the connection is closed without an answer; nothing was done",
     "drop_after": "the work is done, then the connection is closed without an answer",

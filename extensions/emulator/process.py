@@ -131,6 +131,14 @@ class Emulator:
     def server_ids(self, organization: str = "acme") -> list[str]:
         return [server["id"] for server in self.admin("GET", "/servers")[organization]]
 
+    def change_server(self, server_id: str, **fields: Any) -> None:
+        """Set wire fields of a server, such as its host, for good."""
+        self.admin("PATCH", f"/servers/{server_id}", fields)
+
+    def remove_server(self, server_id: str) -> None:
+        """Forget a server; its instances stay."""
+        self.admin("DELETE", f"/servers/{server_id}")
+
     def force(self, instance_id: str, **fields: Any) -> None:
         """Show these wire fields in place of the truth until the next operation on the instance."""
         self.admin("PATCH", f"/instances/{instance_id}", fields)

@@ -221,6 +221,19 @@ SWITCHES: dict[str, Switch] = {
             },
         ),
         Switch("page_size", 100, "entries in a page"),
+        Switch(
+            "servers",
+            "listed",
+            "GET /servers",
+            {"listed": "200", "forbidden": "403", "missing": "404, as if there were no such path"},
+        ),
+        Switch(
+            "server_detail",
+            "full",
+            "entries of the list of servers",
+            {"full": "all fields", "short": "id and name only", "no_host": "host is null"},
+        ),
+        Switch("server_names", "own", "names of servers", {"own": "server-1, server-2", "same": "server for all"}),
         Switch("ignore_server_filter", False, "?server_id= is not looked at"),
         Switch(
             "slug_rewrite",

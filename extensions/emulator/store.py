@@ -39,11 +39,8 @@ class Store:
         self._settings = settings
         self.clock = clock
         self.version = 0
-        self.servers: dict[str, list[dict[str, str]]] = {
-            organization: [
-                {"id": str(uuid.uuid5(NAMESPACE, f"{organization}/server/{n}")), "name": f"server-{n}"}
-                for n in range(1, servers + 1)
-            ]
+        self.servers: dict[str, list[dict[str, Any]]] = {
+            organization: [server_fields(organization, n) for n in range(1, servers + 1)]
             for organization in organizations
         }
         self._instances: dict[str, Instance] = {}
@@ -233,6 +230,32 @@ class Store:
             past = [Past(now + p["until"], p["fields"]) for p in entry.pop("past", ())]
             gone = entry.pop("gone_at")
             self.add(Instance(**entry, steps=steps, past=past, gone_at=None if gone is None else now + gone))
+
+
+def server_fields(organization: str, n: int) -> dict[str, Any]:
+    """Return all fields of an organization's server in the order of the reference page, with oCore-like values."""
+    created = "2025-02-01T08:00:00Z"
+    return {
+        "authMethod": "key",
+        "cpuCores": 8,
+        "createdAt": created,
+        "description": None,
+        "host": f"server-{n}.{organization}.ocore.example",
+        "id": str(uuid.uuid5(NAMESPACE, f"{organization}/server/{n}")),
+        "lastSeenAt": created,
+        "maxSshSessions": 10,
+        "name": f"server-{n}",
+        "osName": "debian",
+        "osVersion": "12",
+        "port": 22,
+        "provisioningStep": None,
+        "proxyType": "nginx",
+        "ramTotalBytes": 16384 * MEBIBYTE,
+        "sshUser": "root",
+        "status": "active",
+        "statusMessage": None,
+        "updatedAt": created,
+    }
 
 
 def slugify(text: str) -> str:

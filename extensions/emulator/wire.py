@@ -137,6 +137,30 @@ class Wire:
             }
         )
 
+    def servers(self, organization: str, cursor: str | None) -> bytes:
+        """Return the answer of the list of servers; ValueError when the cursor is not one of ours."""
+        shown = [self._server(server) for server in self._store.servers[organization]]
+        key, total = self._settings.word("list_key"), len(shown)
+        tail: dict[str, Any] = {}
+        if key != "bare" and self._settings.word("paging") != "none":
+            size = max(1, int(self._settings.number("page_size")))
+            begin = _read_cursor(cursor) if cursor else 0
+            shown = shown[begin : begin + size]
+            tail = {**_paging(self._settings.word("paging"), begin, size, total), "total": total}
+        entries = None if not shown and self._settings.word("empty_list") == "null" else shown
+        return self._encode(entries if key == "bare" else {"servers" if key == "instances" else key: entries, **tail})
+
+    def _server(self, server: dict[str, Any]) -> dict[str, Any]:
+        shown = dict(server)
+        if self._settings.word("server_names") == "same":
+            shown["name"] = "server"
+        if self._settings.word("server_detail") == "no_host":
+            shown["host"] = None
+        shown = self._empties(shown)
+        if self._settings.word("server_detail") == "short":
+            shown = {name: shown[name] for name in ("id", "name")}
+        return self._with_unknown(shown)
+
     def list(self, organization: str, server_id: str | None, cursor: str | None) -> bytes:
         """Return the answer of the list; ValueError when the cursor is not one of ours."""
         key = (organization, server_id, cursor, self._settings.version, self._store.version)
@@ -218,6 +242,9 @@ class Wire:
         if short:
             shown.pop("envVars", None)
             shown.pop("addonsPath", None)
+        return self._with_unknown(shown)
+
+    def _with_unknown(self, shown: dict[str, Any]) -> dict[str, Any]:
         if self._settings.flag("unknown_fields"):
             shown.update({"region": "eu-west", "quota": {"disk": [1, 2, None]}, "{{ odd key }}": True})
         return shown

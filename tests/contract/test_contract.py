@@ -76,10 +76,10 @@ def test_contract_is_valid_openapi() -> None:
     validate(CONTRACT)
 
 
-def test_contract_has_the_eight_operations() -> None:
+def test_contract_has_the_eight_operations_and_the_list_of_servers() -> None:
     operations = [o["operationId"] for path in CONTRACT["paths"].values() for o in path.values() if "operationId" in o]
     assert sorted(operations) == sorted(
-        ["list", "create", "get", "update", "delete", "control", "health", "health_score"]
+        ["list", "create", "get", "update", "delete", "control", "health", "health_score", "servers"]
     )
 
 
@@ -113,6 +113,18 @@ def test_emulator_answers_with_every_field_of_the_contract_and_no_other(
     request = urllib.request.Request(url, headers={"Authorization": f"Bearer {emulator.token}"})
     with urllib.request.urlopen(request) as answer:
         assert set(json.load(answer)) == set(CONTRACT["components"]["schemas"][schema]["properties"])
+
+
+def test_emulator_lists_servers_with_every_field_of_the_contract_and_no_other(emulator: Emulator) -> None:
+    emulator.reset()
+    request = urllib.request.Request(
+        f"{emulator.api_url}/servers", headers={"Authorization": f"Bearer {emulator.token}"}
+    )
+    with urllib.request.urlopen(request) as answer:
+        body = json.load(answer)
+    assert set(body) == {"servers"}
+    for server in body["servers"]:
+        assert set(server) == set(CONTRACT["components"]["schemas"]["Server"]["properties"])
 
 
 @SCHEMA.parametrize()

@@ -24,6 +24,7 @@ from ansible_collections.ocore.cloud.plugins.module_utils._api.contract import (
     HealthFactor,
     HealthScore,
     Instance,
+    Server,
     WireModel,
     to_wire,
 )
@@ -193,6 +194,8 @@ def test_contract_and_models_have_the_same_fields(contract: dict[str, Any]) -> N
     assert set(instance) == wire_names(Instance)
     assert set(schema(schema(instance["domains"], contract)["items"], contract)["properties"]) == wire_names(Domain)
     assert set(body(contract, "/instances/{id}/health", "get", "200")) == wire_names(Health)
+    servers = body(contract, "/servers", "get", "200")["servers"]
+    assert set(schema(schema(servers, contract)["items"], contract)["properties"]) == wire_names(Server)
     score = body(contract, "/instances/{id}/health-score", "get", "200")
     assert set(score) == wire_names(HealthScore)
     assert set(schema(schema(score["factors"], contract)["items"], contract)["properties"]) == wire_names(HealthFactor)

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: oCore collection contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The verbs of the Instances API: objects in, objects out."""
+"""The verbs of oCore's API: objects in, objects out."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from ansible_collections.ocore.cloud.plugins.module_utils._api.contract import (
     Health,
     HealthScore,
     Instance,
+    Server,
     parse,
     to_wire,
 )
@@ -24,6 +25,7 @@ from ansible_collections.ocore.cloud.plugins.module_utils._api.listing import (
     is_usable_id,
     next_cursor,
     parse_list,
+    parse_servers,
 )
 from ansible_collections.ocore.cloud.plugins.module_utils._api.redaction import Scrubber, Warn, displayable
 from ansible_collections.ocore.cloud.plugins.module_utils._api.settings import Settings
@@ -55,21 +57,31 @@ class Client:
 
         :raises OcoreError: when a request fails, or the pages never end.
         """
-        query = {"server_id": server_id} if server_id else {}
-        pages = [self._read_page(query)]
+        pages = self._read_pages("instances", {"server_id": server_id} if server_id else {})
+        return parse_list(pages, self._warn, self.protect)
+
+    def list_servers(self) -> list[Server]:
+        """Read all servers of the organization: one request, or one per page.
+
+        :raises OcoreError: when a request fails (403: the token may not see servers), or the pages never end.
+        """
+        return parse_servers(self._read_pages("servers", {}), self._warn)
+
+    def _read_pages(self, what: str, query: Mapping[str, str]) -> list[Any]:
+        def read(query: Mapping[str, str]) -> Any:
+            return self._http.send(Request("GET", f"/{what}", f"list the {what}", query=query))
+
+        pages = [read(query)]
         cursors: set[str] = set()
         while (cursor := next_cursor(pages[-1])) is not None:
             if cursor in cursors or len(pages) >= PAGES_MOST:
                 raise OcoreError(
-                    "Cannot list the instances: oCore keeps announcing a further page, so the list would never be "
-                    "complete. This collection follows next_cursor by the query parameter cursor."
+                    f"Cannot list the {what}: oCore keeps announcing a further page, so the list would never be complete. "
+                    "This collection follows next_cursor by the query parameter cursor."
                 )
             cursors.add(cursor)
-            pages.append(self._read_page({**query, "cursor": cursor}))
-        return parse_list(pages, self._warn, self.protect)
-
-    def _read_page(self, query: Mapping[str, str]) -> Any:
-        return self._http.send(Request("GET", "/instances", "list the instances", query=query))
+            pages.append(read({**query, "cursor": cursor}))
+        return pages
 
     def get_instance(self, instance_id: str) -> Instance | None:
         """Read one instance; ``None`` when oCore answers 404.

@@ -1,11 +1,11 @@
 # SPDX-FileCopyrightText: oCore collection contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The objects of the Instances API: wire names on one side, Python names on the other.
+"""The objects of oCore's API: wire names on one side, Python names on the other.
 
-Source of every field: the API reference page "Instances". That page marks nothing as required or nullable and shows no
-enumerations, so each field may be missing or null, unknown fields are ignored, and a value of an unexpected type costs
-that field, never the instance.
+Source of every field: the API reference pages "Instances" and "Servers". They mark nothing as required or nullable and show
+no enumerations, so each field may be missing or null, unknown fields do no harm, and a value of an unexpected type costs
+that field, never the object.
 """
 
 from __future__ import annotations
@@ -17,7 +17,13 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from ansible_collections.ocore.cloud.plugins.module_utils._api.errors import OcoreError
-from ansible_collections.ocore.cloud.plugins.module_utils._api.redaction import MASK, Scrubber, Warn, displayable
+from ansible_collections.ocore.cloud.plugins.module_utils._api.redaction import (
+    MASK,
+    Scrubber,
+    Warn,
+    displayable,
+    without_secret_fields,
+)
 
 PYDANTIC_IMPORT_ERROR: str | None = None
 try:
@@ -57,6 +63,11 @@ class WireModel(BaseModel):
     def was_sent(self, field: str) -> bool:
         """Return whether the answer held the field at all; null counts, a missing field does not."""
         return field in self.model_fields_set
+
+    def unknown(self) -> dict[str, Any]:
+        """Return what the API sent and no field takes, under the API's names; fields named like a secret are masked."""
+        found: dict[str, Any] = without_secret_fields(self.model_extra or {})
+        return found
 
 
 class Domain(WireModel):
@@ -140,6 +151,41 @@ class Instance(WireModel):
         return record
 
 
+class Server(WireModel):
+    """A server that instances run on. Credentials are no part of it; whatever the API sends besides stays, masked."""
+
+    model_config: ClassVar[ConfigDict] = {"extra": "allow"}
+
+    id: str = ""
+    name: str | None = None
+    description: str | None = None
+    host: str | None = None
+    port: int | float | None = None
+    ssh_user: str | None = None
+    auth_method: str | None = None
+    max_ssh_sessions: int | float | None = None
+    status: str | None = None
+    status_message: str | None = None
+    provisioning_step: str | None = None
+    os_name: str | None = None
+    os_version: str | None = None
+    cpu_cores: int | float | None = None
+    ram_total_bytes: int | float | None = None
+    proxy_type: str | None = None
+    last_seen_at: str | None = None
+    created_at: str | None = None
+    updated_at: str | None = None
+
+    def label(self) -> str:
+        """Return the words by which messages name this server."""
+        return displayable(f"{self.name} ({self.id})" if self.name else self.id)
+
+    def record(self) -> dict[str, Any]:
+        """Return the server record: every field in snake_case, and under ``extra`` what this release does not know."""
+        # Not model_dump: it would mix unknown fields with the known ones.
+        return {**self.__dict__, "extra": self.unknown()}
+
+
 class Health(WireModel):
     """Answer of ``/instances/{id}/health``."""
 
@@ -208,7 +254,7 @@ def _without_unusable(raw: dict[str, Any], problems: Sequence[Any], warn: Warn) 
     """Return an answer without the values that validation refuses; warn about each."""
     usable = dict(raw)
     name = raw.get("slug") or raw.get("id")
-    label = name if isinstance(name, str) else "an instance"
+    label = name if isinstance(name, str) else "an object"
     warned: set[str] = set()
     for problem in problems:
         where = ".".join(map(str, _value_path(usable, problem["loc"])))

@@ -53,6 +53,13 @@ CONFLICT_ON_CREATE = "The slug or the name may be taken."
 FORBIDDEN_TO_READ = (
     "The token is valid but not allowed to read this: check its permissions and the option organization."
 )
+NO_SERVERS = {
+    403: "The token is valid but not allowed to list servers: check its permissions and the option organization. An option "
+    "that takes the id of a server needs no such permission.",
+    404: "This oCore does not offer the list of servers, or api_url or organization is wrong. An option that takes the id "
+    "of a server needs no list.",
+}
+"""Advice where servers cannot be listed."""
 NOT_FOUND = "Check api_url and organization, and that the instance exists in it."
 NOT_FOUND_AT_ALL = "Check api_url and organization."
 EXPIRED = (
@@ -161,6 +168,8 @@ class Explainer:
     def _advice(self, request: Request, status: int, accepted: bool) -> str | None:
         if status == 401 and accepted:
             return EXPIRED
+        if request.path == "/servers" and status in NO_SERVERS:
+            return NO_SERVERS[status]
         if status == 404:
             return NOT_FOUND if request.is_about_one else NOT_FOUND_AT_ALL
         if status == 403 and request.method == "GET":

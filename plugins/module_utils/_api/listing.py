@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: oCore collection contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Lists of instances: their pages, whether they are complete, and look-ups in them."""
+"""Lists of instances and servers: their pages, whether they are complete, and look-ups in them."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 
 from ansible_collections.ocore.cloud.plugins.module_utils._api.contract import (
     Instance,
+    Server,
     is_on_server,
     normalized_name,
     parse,
@@ -17,8 +18,8 @@ from ansible_collections.ocore.cloud.plugins.module_utils._api.contract import (
 from ansible_collections.ocore.cloud.plugins.module_utils._api.errors import OcoreError
 from ansible_collections.ocore.cloud.plugins.module_utils._api.redaction import Warn
 
-_LIST_KEYS = ("instances", "data")
-"""Where a page holds its objects: as the reference page shows it, and as the overview promises."""
+_LIST_KEYS = ("instances", "servers", "data")
+"""Where a page holds its objects: as the reference pages show it, and as the overview promises."""
 _PAGING_KEYS = ("pagination", "paging", "meta", "page_info", "pageInfo")
 """Objects in which other APIs keep what concerns paging."""
 
@@ -48,7 +49,7 @@ class Listing:
         if len(usable) < len(items):
             # What was left out may be the instance that somebody looks for: the list counts as incomplete.
             self.total = max(total or 0, len(self._items) + 1)
-            _warn_of_unusable_ids(items, warn)
+            _warn_of_unusable_ids(items, "instance", warn)
 
     @property
     def incomplete(self) -> bool:
@@ -123,15 +124,15 @@ def is_usable_id(value: object) -> bool:
     return bool(text.strip(". ")) and text.isprintable()
 
 
-def _warn_of_unusable_ids(items: Sequence[object], warn: Warn) -> None:
+def _warn_of_unusable_ids(items: Sequence[object], what: str, warn: Warn) -> None:
     for item in items:
         if not isinstance(item, dict):
             warn("oCore listed something that is no object; it is left out.", "entries that are no objects")
         elif not is_usable_id(item.get("id")):
             name = next((item[key] for key in ("slug", "name") if isinstance(item.get(key), str)), None)
             warn(
-                f"oCore listed {f'instance {name}' if name else 'an instance'} without a usable id; it is left out.",
-                "instances without a usable id",
+                f"oCore listed {f'{what} {name}' if name else f'an entry ({what})'} without a usable id; it is left out.",
+                f"{what}s without a usable id",
             )
 
 
@@ -151,19 +152,40 @@ def parse_list(
     :param finish: applied to each instance that the list gives.
     :raises OcoreError: when a page holds no list.
     """
+    items, total = _read_pages(pages, "instances")
+    return Listing(items, total, warn, finish)
+
+
+def parse_servers(pages: Sequence[object], warn: Warn) -> list[Server]:
+    """Read the pages of the list of servers, in all the forms that :func:`parse_list` reads.
+
+    :raises OcoreError: when a page holds no list.
+    """
+    items, total = _read_pages(pages, "servers")
+    usable = [item for item in items if isinstance(item, dict) and is_usable_id(item.get("id"))]
+    if len(usable) < len(items):
+        _warn_of_unusable_ids(items, "server", warn)
+    elif total is not None and total > len(items):
+        warn(f"oCore reports more servers than the {len(items)} that it listed.")
+    servers = [parse(Server, item, warn) for item in usable]
+    return list({server.id: server for server in servers}.values())
+
+
+def _read_pages(pages: Sequence[object], what: str) -> tuple[list[object], int | None]:
+    """Return the objects of all pages, and what their total is as far as known; above their number when there are more."""
     items: list[object] = []
     total: int | None = None
     for page in pages:
         found = page_items(page)
         if found is None:
-            raise OcoreError("oCore's list of instances holds no list. Check that api_url points at the API.")
+            raise OcoreError(f"oCore's list of {what} holds no list. Check that api_url points at the API.")
         items.extend(found)
         said = _whole(_paging(page, "total", "total_count", "totalCount", "count"))
         total = total if said is None else said
     if pages and _has_more(pages[-1], len(pages)):
         # There are more, but nobody knows how many.
         total = max(total or 0, len(items) + 1)
-    return Listing(items, total, warn, finish)
+    return items, total
 
 
 def page_items(page: object) -> list[object] | None:

@@ -205,6 +205,21 @@ def scrubbed(value: Any, scrub: Scrubber) -> Any:
     return [scrubbed(item, scrub) for item in value] if isinstance(value, list) else value
 
 
+_SECRET_NAME = re.compile(r"passw|passphrase|pwd|secret|token|credential|private|key(?!board)|envvars", re.IGNORECASE)
+
+
+def without_secret_fields(value: Any) -> Any:
+    """Return a value of JSON's types with a mask in place of each field whose name is that of a secret."""
+    if isinstance(value, dict):
+        return {
+            key: MASK
+            if item and _SECRET_NAME.search(key) and not isinstance(item, bool)
+            else without_secret_fields(item)
+            for key, item in value.items()
+        }
+    return [without_secret_fields(item) for item in value] if isinstance(value, list) else value
+
+
 def displayable(text: str) -> str:
     """Return ``text`` on one line and without characters that steer a terminal or change the reading direction.
 

@@ -177,7 +177,7 @@ def test_removal_in_progress_takes_no_change(api: Client) -> None:
 
 
 @pytest.mark.parametrize(
-    ("method", "path"), [("GET", "/instances/"), ("GET", "/servers"), ("GET", "/instances/nobody")]
+    ("method", "path"), [("GET", "/instances/"), ("GET", "/servers/x"), ("GET", "/instances/nobody")]
 )
 def test_absence_is_404(api: Client, method: str, path: str) -> None:
     assert api(method, path).status_code == 404
@@ -243,3 +243,14 @@ def test_organizations_see_nothing_of_each_other(api: Client, emulator: Emulator
     assert api("POST", "/instances", body, headers=other).status_code == 202
     assert api.list()["total"] == 5
     assert api("POST", "/instances", body | {"slug": "mine"}).status_code == 422
+
+
+def test_servers_are_listed_with_what_the_admin_surface_sets(api: Client, emulator: Emulator) -> None:
+    first, second = emulator.server_ids()
+    emulator.change_server(first, host="192.0.2.9", sshPassword="planted")
+    listed = answered(api("GET", "/servers", token=emulator.viewer_token), 200)["servers"]
+    assert [server["id"] for server in listed] == [first, second]
+    assert (listed[0]["host"], listed[0]["sshPassword"], listed[0]["sshUser"]) == ("192.0.2.9", "planted", "root")
+    emulator.remove_server(first)
+    assert emulator.server_ids() == [second]
+    assert api("POST", "/instances", {"name": "x", "serverId": first}).status_code == 422

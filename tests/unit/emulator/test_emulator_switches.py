@@ -514,3 +514,43 @@ def test_paging_in_camel_case(api: Client, emulator: Emulator) -> None:
     assert (page["hasMore"], len(page["instances"])) == (True, 3)
     last = api.list(f"?cursor={page['nextCursor']}")
     assert (last["hasMore"], last["nextCursor"], len(last["instances"])) == (False, None, 2)
+
+
+@pytest.mark.parametrize(("mode", "status"), [("listed", 200), ("forbidden", 403), ("missing", 404)])
+def test_servers_may_be_refused(api: Client, emulator: Emulator, mode: str, status: int) -> None:
+    emulator.set(servers=mode)
+    assert api("GET", "/servers").status_code == status
+
+
+def test_server_detail(api: Client, emulator: Emulator) -> None:
+    emulator.set(server_detail="short")
+    assert [set(server) for server in servers(api)] == [{"id", "name"}] * 2
+    emulator.set(server_detail="no_host")
+    assert [server["host"] for server in servers(api)] == [None, None]
+    emulator.set(nulls="missing")
+    assert "host" not in servers(api)[0]
+
+
+def test_server_names(api: Client, emulator: Emulator) -> None:
+    assert [server["name"] for server in servers(api)] == ["server-1", "server-2"]
+    emulator.set(server_names="same")
+    assert [server["name"] for server in servers(api)] == ["server", "server"]
+
+
+@pytest.mark.parametrize(("key", "found"), [("instances", "servers"), ("data", "data")])
+def test_list_key_of_servers(api: Client, emulator: Emulator, key: str, found: str) -> None:
+    emulator.set(list_key=key)
+    assert list(answered(api("GET", "/servers"), 200)) == [found]
+
+
+def test_paging_of_servers(api: Client, emulator: Emulator) -> None:
+    emulator.set(paging="cursor", page_size=1)
+    page = answered(api("GET", "/servers"), 200)
+    assert (len(page["servers"]), page["total"], page["has_more"]) == (1, 2, True)
+    rest = answered(api("GET", f"/servers?cursor={page['next_cursor']}"), 200)
+    assert [server["name"] for server in rest["servers"]] == ["server-2"]
+    assert api("GET", "/servers?cursor=odd").status_code == 400
+
+
+def servers(api: Client) -> Any:
+    return answered(api("GET", "/servers"), 200)["servers"]

@@ -98,6 +98,26 @@ def wire(**fields: Any) -> dict[str, Any]:
     }
 
 
+def wire_server(**fields: Any) -> dict[str, Any]:
+    """Give a server as the API sends it."""
+    return {
+        "id": SERVER,
+        "name": "alpha",
+        "description": None,
+        "host": "192.0.2.7",
+        "port": 2222,
+        "sshUser": "admin",
+        "authMethod": "key",
+        "status": "active",
+        "osName": "debian",
+        "osVersion": "12",
+        "cpuCores": 8,
+        "ramTotalBytes": 17179869184,
+        "proxyType": "nginx",
+        **fields,
+    }
+
+
 def instance(**fields: Any) -> Instance:
     """Give an instance as read from the API; ``fields`` are wire names."""
     return parse(Instance, wire(**fields), fail)
