@@ -156,6 +156,10 @@ def test_return_documents_what_is_gathered() -> None:
     check(HealthFactor, contains["health_score_details"]["contains"]["factors"]["contains"])
 
 
+def test_return_documents_every_field_of_a_server() -> None:
+    check(Server, returns("ocore_server_info")["servers"]["contains"], frozenset({"extra"}))
+
+
 # --- the contract
 
 

@@ -41,6 +41,7 @@ def test_audit_counts_each_instance_that_a_module_touched(emulator: Emulator, tm
     tasks = [
         {"ocore.cloud.ocore_instance_info": {}},
         {"ocore.cloud.ocore_instance_info": {"slug": "nobody"}},
+        {"ocore.cloud.ocore_server_info": {"name": "server-1"}},
         {"ocore.cloud.ocore_instance_info": {}, "when": False},
         {"ocore.cloud.ocore_instance": {"slug": "{{ item }}", "name": "{{ item }}"}, "loop": slugs[:2]},
         {"ocore.cloud.ocore_instance": {"slug": "nobody", "state": "absent"}},
@@ -62,7 +63,10 @@ def test_audit_counts_each_instance_that_a_module_touched(emulator: Emulator, tm
         "ocore.cloud.ocore_instance": sorted(slugs[:2]),
         "ocore.cloud.ocore_instance_control": [slugs[3]],
         "ocore.cloud.ocore_fleet": sorted(slugs[4:]),
+        "ocore.cloud.ocore_server_info": ["server-1"],
     }
+    servers = found.pop("ocore.cloud.ocore_server_info")
+    assert [item["canonical_facts"]["id"] for item in servers] == emulator.server_ids()[:1]
     counted = {item["canonical_facts"]["id"] for items in found.values() for item in items}
     assert counted == {instance["id"] for instance in here}
     assert all(set(item) == {"name", "canonical_facts", "facts"} for items in found.values() for item in items)

@@ -30,6 +30,9 @@ FLEET = {
 CASES: list[dict[str, Any]] = [
     {"title": "list", "info": {}},
     {"title": "gather", "info": {"gather": ["health", "health_score"]}},
+    {"title": "servers", "servers": {}},
+    {"title": "no such server", "servers": {"name": "nowhere"}},
+    {"title": "server by id and name", "servers": {"id": "a", "name": "b"}},
     {"title": "refused choice", "info": {"gather": ["nothing"]}},
     {"title": "creation in check mode", "instance": SHOP, "check_mode": True},
     {

@@ -28,6 +28,9 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "seed": {"type": "list", "elements": "dict", "default": []},
     # Wire fields by instance id, shown until the next operation on it.
     "force": {"type": "dict", "default": {}},
+    # Wire fields by server id, for good; servers to forget by id.
+    "change_servers": {"type": "dict", "default": {}},
+    "forget_servers": {"type": "list", "elements": "str", "default": []},
     # Moves every operation in progress on by so many steps.
     "advance": {"type": "float", "default": 0},
     "faults": {"type": "list", "elements": "dict", "default": []},
@@ -78,6 +81,10 @@ def _steer(given: dict[str, Any]) -> dict[str, Any]:
         emulator.seed(fields.pop("count", 1), fields.pop("organization", "acme"), **fields)
     for instance_id, fields in given["force"].items():
         emulator.force(instance_id, **fields)
+    for server_id, fields in given["change_servers"].items():
+        emulator.change_server(server_id, **fields)
+    for server_id in given["forget_servers"]:
+        emulator.remove_server(server_id)
     if given["advance"]:
         emulator.advance(given["advance"])
     for fault in given["faults"]:
