@@ -13,7 +13,8 @@ version_added: 0.1.0
 description:
   - Ensures that any number of instances match their declarations, in one task.
   - Reads all instances with one request, plans every change, works on a few instances at a time, and waits for all of them
-    together with one request every few seconds. If nothing differs, the task makes one request, however large the fleet is.
+    together with one request every few seconds. If nothing differs, the task makes one request, however large the fleet is,
+    and one more if servers are given by their names.
   - Each instance is handled as by M(ocore.cloud.ocore_instance).
 author:
   - oCore collection contributors (@ocore)
@@ -61,9 +62,17 @@ options:
             - Ignored for instances with the state V(absent).
           type: str
           choices: [started, stopped]
+        server:
+          description:
+            - Name or UUID of the server to run the instance on. Required to create one; cannot be changed afterwards.
+            - All names of the task are looked up by one request. If no server or several servers have a name, the task fails
+              and lists them. A value in the form of a UUID is always taken as an id.
+            - Ignored for instances with the state V(absent).
+          type: str
         server_id:
           description:
-            - UUID of the server to run the instance on. Required to create one; cannot be changed afterwards.
+            - UUID of the server to run the instance on. Use either this or C(server); what an instance gives replaces both in
+              O(defaults).
           type: str
         odoo_version:
           description:
@@ -125,14 +134,20 @@ options:
     suboptions: *declaration
   purge:
     description:
-      - Whether to remove undeclared instances, with their data, from the servers in O(purge_server_ids).
+      - Whether to remove undeclared instances, with their data, from the servers in O(purge_servers) and
+        O(purge_server_ids).
       - If a declaration could not be planned or matched no instance, instances that share its id, slug, or name are kept.
     type: bool
     default: false
+  purge_servers:
+    description:
+      - Names or UUIDs of the servers that O(purge) may remove instances from. Instances on other servers are never purged.
+      - This or O(purge_server_ids) is required with O(purge=true).
+    type: list
+    elements: str
   purge_server_ids:
     description:
-      - UUIDs of the servers that O(purge) may remove instances from. Instances on other servers are never purged.
-      - Required with O(purge=true).
+      - UUIDs of the servers that O(purge) may remove instances from, in addition to O(purge_servers).
     type: list
     elements: str
   purge_all:
@@ -177,7 +192,7 @@ EXAMPLES = r"""
   ocore.cloud.ocore_fleet:
     organization: acme
     defaults:
-      server_id: 4c0834c4-3d20-5ec5-8a7c-210089b98dcf
+      server: server-1
       odoo_version: "18.0"
       odoo_edition: community
       env_vars:
@@ -209,9 +224,7 @@ EXAMPLES = r"""
     organization: acme
     instances: "{{ (lookup('ansible.builtin.file', 'fleet.yml') | from_yaml).instances }}"
     purge: true
-    purge_server_ids:
-      - 4c0834c4-3d20-5ec5-8a7c-210089b98dcf
-      - ebf1e60d-312f-5639-8559-37192e779e10
+    purge_servers: [server-1, server-2]
     on_error: stop
     wait_timeout: 3600
 

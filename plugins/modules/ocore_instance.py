@@ -46,9 +46,16 @@ options:
       - Together with O(id) or O(slug), an existing instance is renamed to it.
       - oCore does not require names to be unique. If O(name) alone identifies the instance and several share it, the task
         fails and lists them.
+  server:
+    description:
+      - Name or UUID of the server to run the instance on. Required to create one; cannot be changed afterwards.
+      - A name is looked up by one more request. If no server or several servers have it, the task fails and lists them. A
+        value in the form of a UUID is always taken as an id.
+      - Ignored with O(state=absent). Cannot be combined with O(server_id).
+    type: str
   server_id:
     description:
-      - UUID of the server to run the instance on. Required to create one; cannot be changed afterwards.
+      - UUID of the server to run the instance on, instead of O(server).
     type: str
   odoo_version:
     description:
@@ -130,7 +137,7 @@ EXAMPLES = r"""
     organization: acme
     name: Shop production
     slug: shop-prod
-    server_id: 4c0834c4-3d20-5ec5-8a7c-210089b98dcf
+    server: server-1
     odoo_version: "18.0"
     odoo_edition: community
     env_vars:

@@ -46,6 +46,7 @@ DECLARATION_SPEC: Spec = {
     **IDENTITY_SPEC,
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
     "power": {"type": "str", "choices": ["started", "stopped"]},
+    "server": {"type": "str"},
     "server_id": {"type": "str"},
     "odoo_version": {"type": "str"},
     "odoo_edition": {"type": "str"},
@@ -60,8 +61,11 @@ DECLARATION_SPEC: Spec = {
     "restart_on_change": {"type": "bool", "default": False},
 }
 
+#: Two ways to say the same; goes with DECLARATION_SPEC.
+DECLARATION_EXCLUDES = [("server", "server_id")]
+
 #: Options that name an object of oCore. An empty one never means "all" or "any".
-IDENTIFIERS = ("id", "slug", "name", "server_id", "template_id", "project_id")
+IDENTIFIERS = ("id", "slug", "name", "server", "server_id", "template_id", "project_id")
 
 
 def clean_identifiers(options: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -44,6 +44,7 @@ class Declaration:
     """What a task declares about one instance.
 
     :param fields: the given fields of the instance by snake_case name; env values are text.
+    :param server: name or id of the server, still to be looked up; ``None`` where ``fields`` holds its id, or none is given.
     :param power: started, stopped, or ``None`` for either.
     """
 
@@ -55,6 +56,7 @@ class Declaration:
     power: str | None
     reveal: bool
     wait: bool
+    server: str | None = None
 
     @classmethod
     def from_options(cls, options: Mapping[str, Any]) -> Declaration:
@@ -71,7 +73,18 @@ class Declaration:
             power=options["power"],
             reveal=bool(options["reveal_env_vars"]),
             wait=bool(options["wait"]),
+            # What is to be removed is removed wherever it is.
+            server=options["server"] if options["state"] != "absent" else None,
         )
+
+    def on_server(self, ids: Mapping[str, str]) -> Declaration:
+        """Return the declaration with the id of its server in its fields.
+
+        :param ids: the id of each server by the text that names it.
+        """
+        if self.server is None:
+            return self
+        return replace(self, server=None, fields={**self.fields, "server_id": ids[self.server]})
 
     @property
     def env_vars(self) -> Mapping[str, str]:
@@ -159,7 +172,8 @@ def _plan_removal(declaration: Declaration, current: Instance | None) -> Plan:
 
 def _plan_creation(declaration: Declaration) -> Plan:
     fields = declaration.fields
-    missing = [name for name in ("name", "server_id") if not fields.get(name)]
+    needed = {"name": "name", "server_id": "server (or server_id)"}
+    missing = [words for name, words in needed.items() if not fields.get(name)]
     if missing:
         raise OcoreError(
             f"There is no instance with {declaration.identity}, and creating it needs {' and '.join(missing)} as well."

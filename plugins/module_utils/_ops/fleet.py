@@ -19,6 +19,7 @@ from ansible_collections.ocore.cloud.plugins.module_utils._api.errors import Oco
 from ansible_collections.ocore.cloud.plugins.module_utils._api.listing import Listing
 from ansible_collections.ocore.cloud.plugins.module_utils._ops.arguments import (
     AUTH_SPEC,
+    DECLARATION_EXCLUDES,
     DECLARATION_SPEC,
     IDENTITY_SPEC,
     WAIT_SPEC,
@@ -37,6 +38,7 @@ from ansible_collections.ocore.cloud.plugins.module_utils._ops.scheduler import 
     Scheduler,
     Skipped,
 )
+from ansible_collections.ocore.cloud.plugins.module_utils._ops.servers import server_ids
 
 #: The options of one instance. They have no defaults here, so that what an instance leaves out can come from ``defaults``.
 ITEM_SPEC: Spec = {
@@ -64,11 +66,12 @@ def execute(run: Run) -> None:
     """
     items = read_declaration(run)
     if items or run.options["purge"]:
+        purged = place_on_servers(run, items)
         listing = run.client.list_instances()
         with ThreadPoolExecutor(run.options["max_parallel"]) as pool:
             list(pool.map(lambda item: plan_item(item, listing), items))
         _refuse_double_matches(items)
-        items += plan_purge(run, items, listing)
+        items += plan_purge(run, items, listing, purged)
         try:
             _apply_or_announce(run, items)
         finally:
@@ -131,6 +134,8 @@ def _checked(given: Mapping[str, Any], where: str, problems: list[str]) -> Mappi
 def _merged(defaults: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
     """Return the options of one instance: its own, else those of ``defaults``; env vars are taken from both."""
     merged = dict(_DEFAULTS)
+    if given.get("server") or given.get("server_id"):
+        defaults = {key: value for key, value in defaults.items() if key not in ("server", "server_id")}
     for source in (defaults, given):
         merged.update({key: value for key, value in source.items() if value is not None})
     if defaults.get("env_vars") and given.get("env_vars"):
@@ -164,9 +169,9 @@ def _duplicates(items: Sequence[Item]) -> list[str]:
 
 def _purge_problems(options: Mapping[str, Any], items: Sequence[Item]) -> list[str]:
     problems = []
-    if not any(str(server).strip() for server in options["purge_server_ids"] or ()):
+    if not _purged_servers(options):
         problems.append(
-            "purge needs purge_server_ids: the servers on which instances that are not declared are removed."
+            "purge needs purge_servers or purge_server_ids: the servers on which instances that are not declared are removed."
         )
     if not options["purge_all"] and all(item.declaration.absent for item in items):
         problems.append(
@@ -176,7 +181,29 @@ def _purge_problems(options: Mapping[str, Any], items: Sequence[Item]) -> list[s
     return problems
 
 
+def _purged_servers(options: Mapping[str, Any]) -> list[str]:
+    """Return the names and ids of the servers that purge is about."""
+    given = [*(options["purge_server_ids"] or ()), *(options["purge_servers"] or ())]
+    return [str(server).strip() for server in given if str(server).strip()]
+
+
 # What is to be done
+
+
+def place_on_servers(run: Run, items: Sequence[Item]) -> list[str]:
+    """Put the ids of servers in place of their names, by one request for all; none where only ids are given.
+
+    :returns: the ids of the servers that purge is about.
+    :raises OcoreError: when a name fits no server, or several.
+    """
+    purged = _purged_servers(run.options) if run.options["purge"] else []
+    # purge_server_ids are ids, whatever they look like.
+    known = {str(server).strip() for server in run.options["purge_server_ids"] or ()}
+    named = [item.declaration.server for item in items if item.declaration.server]
+    ids = server_ids(run.client, [*named, *(server for server in purged if server not in known)])
+    for item in items:
+        item.declaration = item.declaration.on_server(ids)
+    return [server if server in known else ids[server] for server in purged]
 
 
 def plan_item(item: Item, listing: Listing) -> None:
@@ -209,11 +236,13 @@ def _refuse_double_matches(items: Sequence[Item]) -> None:
         raise OcoreError(f"Nothing was sent: the fleet declares instances twice. {' '.join(twice)}")
 
 
-def plan_purge(run: Run, items: Sequence[Item], listing: Listing) -> list[Item]:
-    """Return the instances of ``purge_server_ids`` that nobody declares, with the plan to remove them."""
+def plan_purge(run: Run, items: Sequence[Item], listing: Listing, servers: Sequence[str]) -> list[Item]:
+    """Return the instances of these servers that nobody declares, with the plan to remove them.
+
+    :param servers: the ids of the servers that purge is about.
+    """
     if not run.options["purge"]:
         return []
-    servers = [str(server).strip() for server in run.options["purge_server_ids"] if str(server).strip()]
     spared = _spared(items, listing)
     found = listing.matching(
         lambda entry: (
@@ -306,12 +335,20 @@ OPERATION = Operation(
     spec={
         **AUTH_SPEC,
         **WAIT_SPEC,
-        "instances": {"type": "list", "elements": "dict", "required": True, "options": ITEM_SPEC},
+        "instances": {
+            "type": "list",
+            "elements": "dict",
+            "required": True,
+            "options": ITEM_SPEC,
+            "mutually_exclusive": DECLARATION_EXCLUDES,
+        },
         "defaults": {
             "type": "dict",
+            "mutually_exclusive": DECLARATION_EXCLUDES,
             "options": {name: option for name, option in ITEM_SPEC.items() if name not in IDENTITY_SPEC},
         },
         "purge": {"type": "bool", "default": False},
+        "purge_servers": {"type": "list", "elements": "str"},
         "purge_server_ids": {"type": "list", "elements": "str"},
         "purge_all": {"type": "bool", "default": False},
         "max_parallel": {"type": "int", "default": 8},

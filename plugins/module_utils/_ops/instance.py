@@ -17,7 +17,12 @@ from ansible_collections.ocore.cloud.plugins.module_utils._api.contract import (
 )
 from ansible_collections.ocore.cloud.plugins.module_utils._api.errors import OcoreError
 from ansible_collections.ocore.cloud.plugins.module_utils._api.listing import Listing
-from ansible_collections.ocore.cloud.plugins.module_utils._ops.arguments import AUTH_SPEC, DECLARATION_SPEC, WAIT_SPEC
+from ansible_collections.ocore.cloud.plugins.module_utils._ops.arguments import (
+    AUTH_SPEC,
+    DECLARATION_EXCLUDES,
+    DECLARATION_SPEC,
+    WAIT_SPEC,
+)
 from ansible_collections.ocore.cloud.plugins.module_utils._ops.control import apply_action, apply_owed_restart
 from ansible_collections.ocore.cloud.plugins.module_utils._ops.creation import (
     create_once,
@@ -45,6 +50,7 @@ from ansible_collections.ocore.cloud.plugins.module_utils._ops.lifecycle import 
     phase,
 )
 from ansible_collections.ocore.cloud.plugins.module_utils._ops.run import Operation, Run, take_steps
+from ansible_collections.ocore.cloud.plugins.module_utils._ops.servers import server_ids
 
 
 @dataclass(frozen=True)
@@ -70,6 +76,7 @@ def execute(run: Run) -> None:
     """
     declaration = Declaration.from_options(run.options)
     run.client.scrub.add(declaration.env_vars.values())
+    declaration = declaration.on_server(server_ids(run.client, filter(None, [declaration.server])))
     prepared = prepare(run, declaration, find(run.client, declaration.identity))
     if run.check_mode:
         announce(run, prepared)
@@ -373,6 +380,6 @@ def _wait_until_gone(current: Instance) -> Steps[None]:
 OPERATION = Operation(
     name="ocore_instance",
     spec={**AUTH_SPEC, **WAIT_SPEC, **DECLARATION_SPEC, "reveal_env_vars": {"type": "bool", "default": False}},
-    rules={"required_one_of": [("id", "slug", "name")]},
+    rules={"required_one_of": [("id", "slug", "name")], "mutually_exclusive": DECLARATION_EXCLUDES},
     execute=execute,
 )

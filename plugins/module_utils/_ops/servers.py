@@ -45,23 +45,18 @@ def server_ids(client: Client, wanted: Iterable[str]) -> dict[str, str]:
     found = {text: text for text in wanted}
     names = [text for text in found if not _UUID.fullmatch(text)]
     servers = client.list_servers() if names else []
-    return {**found, **{text: _one(servers, text).id for text in names}}
-
-
-def _one(servers: Sequence[Server], text: str) -> Server:
-    fitting = _having_id(servers, text) or _having_name(servers, text)
-    if len(fitting) == 1:
-        return fitting[0]
-    if fitting:
-        raise OcoreError(
-            f"{len(fitting)} servers have the name {text!r}: {_labels(fitting)}. Nothing was sent. Give the id of the right "
-            "one instead of the name."
-        )
-    if not servers:
-        raise OcoreError(
-            f"There is no server {text!r}: the organization has no servers. Check the option organization."
-        )
-    raise OcoreError(f"There is no server {text!r}. The organization has: {_labels(servers)}.")
+    fitting = {text: _having_id(servers, text) or _having_name(servers, text) for text in names}
+    problems = [
+        f"{len(several)} servers have the name {text!r}: {_labels(several)}. Give the id of the right one instead."
+        for text, several in fitting.items()
+        if len(several) > 1
+    ]
+    if missing := [repr(text) for text, some in fitting.items() if not some]:
+        there = f"has: {_labels(servers)}" if servers else "has no servers: check the option organization"
+        problems.append(f"There is no server {' and no server '.join(missing)}. The organization {there}.")
+    if problems:
+        raise OcoreError(f"{' '.join(problems)} Nothing was changed.")
+    return {**found, **{text: one[0].id for text, one in fitting.items()}}
 
 
 def _having_id(servers: Iterable[Server], text: str) -> list[Server]:

@@ -115,8 +115,11 @@ def test_creation_is_planned(
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"slug": "shop"}, "There is no instance with slug shop, and creating it needs name and server_id as well."),
-        ({"name": "Shop"}, "There is no instance with name Shop, and creating it needs server_id as well."),
+        (
+            {"slug": "shop"},
+            "There is no instance with slug shop, and creating it needs name and server (or server_id) as well.",
+        ),
+        ({"name": "Shop"}, "There is no instance with name Shop, and creating it needs server (or server_id) as well."),
         ({"slug": "shop", "server_id": SERVER, "name": ""}, "creating it needs name as well."),
     ],
 )

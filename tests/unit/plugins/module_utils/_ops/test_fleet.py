@@ -7,6 +7,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from unittest import mock
@@ -22,6 +23,7 @@ from ansible_collections.ocore.cloud.plugins.module_utils._ops.fleet import (
     ITEM_SPEC,
     OPERATION,
     execute,
+    place_on_servers,
     plan_item,
     plan_purge,
     read_declaration,
@@ -29,7 +31,16 @@ from ansible_collections.ocore.cloud.plugins.module_utils._ops.fleet import (
 from ansible_collections.ocore.cloud.plugins.module_utils._ops.instance import Prepared
 from ansible_collections.ocore.cloud.plugins.module_utils._ops.run import Run
 from ansible_collections.ocore.cloud.plugins.module_utils._ops.scheduler import Item, Planned
-from ansible_collections.ocore.cloud.tests.unit.helpers.api import SERVER, Time, client, clock, fail, listing, wire
+from ansible_collections.ocore.cloud.tests.unit.helpers.api import (
+    SERVER,
+    Time,
+    client,
+    clock,
+    fail,
+    listing,
+    wire,
+    wire_server,
+)
 from ansible_collections.ocore.cloud.tests.unit.helpers.scripted import Scripted
 
 OTHER_SERVER = "7c1d6a52-53a5-4d8c-8f45-3b8c1d4f3a77"
@@ -59,9 +70,10 @@ def planned(instances: list[dict[str, Any]], *entries: Any, **options: Any) -> l
     known = listing(*entries)
     run = run_of(validated(instances, **options))
     items = read_declaration(run)
+    purged = place_on_servers(run, items)
     for item in items:
         plan_item(item, known)
-    return items + plan_purge(run, items, known)
+    return items + plan_purge(run, items, known, purged)
 
 
 def prepared(item: Item) -> Prepared:
@@ -182,15 +194,89 @@ def test_fleet_defaults_fill_what_an_instance_leaves_out_and_env_vars_are_merged
 def test_fleet_accepts_every_option_of_ocore_instance() -> None:
     given = {name: {"dict": {"A": "b"}, "bool": True}.get(spec["type"], "x") for name, spec in ITEM_SPEC.items()}
     given.update(state="present", power="started")
-    assert validated([given])["instances"] == [given]
+    del given["server_id"]  # instead of server
+    assert validated([given])["instances"] == [{**given, "server_id": None}]
+
+
+@pytest.mark.parametrize(
+    ("defaults", "own", "found"),
+    [
+        ({"server": "alpha"}, {}, SERVER),
+        ({"server": "beta"}, {"server": "alpha"}, SERVER),
+        ({"server": "beta"}, {"server_id": SERVER}, SERVER),
+        ({"server_id": OTHER_SERVER}, {"server": "alpha"}, SERVER),
+        ({}, {"server": SERVER}, SERVER),
+    ],
+)
+def test_server_of_an_instance_wins_over_that_of_the_defaults(
+    defaults: dict[str, Any], own: dict[str, Any], found: str
+) -> None:
+    with Scripted() as ocore:
+        if own.get("server_id") != SERVER and own.get("server") != SERVER:
+            ocore.expect("GET", "/servers", answer={"servers": [wire_server()]})
+        run = replace(run_of(validated([{"slug": "a", **own}], defaults=defaults)), client=client(ocore.api_url))
+        items = read_declaration(run)
+        place_on_servers(run, items)
+    assert items[0].declaration.fields["server_id"] == found
+
+
+def test_server_names_of_a_fleet_cost_one_request_in_all() -> None:
+    fleet = [{"name": n, "slug": n, "server": s} for n, s in (("a", "alpha"), ("b", " beta"), ("c", SERVER))]
+    servers = [wire_server(), wire_server(id=OTHER_SERVER, name="beta")]
+    with Scripted() as ocore:
+        ocore.expect("GET", "/servers", answer={"servers": servers})
+        ocore.expect("GET", "/instances", answer={"instances": [wire(id=A, serverId=OTHER_SERVER, slug="old")]})
+        options = validated(fleet, purge=True, purge_servers=["beta"], purge_server_ids=["srv-1"])
+        run = replace(run_of(options), client=client(ocore.api_url))
+        execute(run)
+    assert [(result["slug"], result["actions"]) for result in run.result["results"]] == [
+        ("a", ["create"]),
+        ("b", ["create"]),
+        ("c", ["create"]),
+        ("old", ["delete"]),
+    ]
+    assert [r["instance"] and r["instance"]["server_id"] for r in run.result["results"]] == [
+        SERVER,
+        OTHER_SERVER,
+        SERVER,
+        None,
+    ]
+
+
+def test_server_of_what_is_removed_is_not_looked_up() -> None:
+    items = planned([{"slug": "shop", "state": "absent", "server": "gone"}], wire())
+    assert prepared(items[0]).plan.actions == ["delete"]
+
+
+def test_server_names_that_fit_none_are_all_in_one_error() -> None:
+    with Scripted() as ocore:
+        ocore.expect("GET", "/servers", answer={"servers": [wire_server()]})
+        options = validated([{"slug": "a", "server": "alfa"}, {"slug": "b", "server": "{{ b }}"}])
+        with pytest.raises(OcoreError) as caught:
+            execute(replace(run_of(options), client=client(ocore.api_url)))
+    assert "There is no server 'alfa' and no server '{{ b }}'. The organization has: alpha (" in caught.value.message
+    assert caught.value.message.endswith("Nothing was changed.")
+
+
+@pytest.mark.parametrize(
+    ("instances", "defaults"),
+    [([{"slug": "a", "server": "x", "server_id": "y"}], {}), ([], {"server": "x", "server_id": "y"})],
+)
+def test_server_by_name_and_id_is_refused(instances: list[dict[str, Any]], defaults: dict[str, Any]) -> None:
+    given = {"api_token": "t", "instances": instances, "defaults": defaults}
+    checked = ArgumentSpecValidator(OPERATION.spec, **OPERATION.rules).validate(given)
+    assert "mutually exclusive: server|server_id" in checked.error_messages[0]
 
 
 @pytest.mark.parametrize(
     ("instances", "options", "words"),
     [
-        pytest.param([NEW], {"purge": True}, "purge needs purge_server_ids", id="no servers"),
+        pytest.param([NEW], {"purge": True}, "purge needs purge_servers or purge_server_ids", id="no servers"),
         pytest.param(
-            [NEW], {"purge": True, "purge_server_ids": [""]}, "purge needs purge_server_ids", id="empty server"
+            [NEW],
+            {"purge": True, "purge_server_ids": [""]},
+            "purge needs purge_servers or purge_server_ids",
+            id="empty server",
         ),
         pytest.param([], {"purge": True, "purge_server_ids": [SERVER]}, "set purge_all", id="no instances"),
         pytest.param(

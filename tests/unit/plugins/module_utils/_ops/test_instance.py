@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.ocore.cloud.plugins.module_utils._ops.instance import OPERATION
-from ansible_collections.ocore.cloud.tests.unit.helpers.api import ID, SERVER, Outcome, play, wire
+from ansible_collections.ocore.cloud.tests.unit.helpers.api import ID, SERVER, Outcome, play, wire, wire_server
 from ansible_collections.ocore.cloud.tests.unit.helpers.scripted import Scripted, closed_port
 
 NEW = {"name": "Shop", "slug": "shop", "server_id": SERVER}
@@ -521,3 +521,36 @@ def test_power_stopped_is_not_preceded_by_a_restart(ocore: Scripted) -> None:
     ocore.expect("POST", CONTROL, json={"action": "stop"}, status=202)
     ocore.expect("GET", PATH, answer=wire(name="New", status="stopped"))
     assert declare(ocore, id=ID, name="New", restart_on_change=True, power="stopped")["actions"] == ["update", "stop"]
+
+
+def test_server_is_found_by_its_name_before_anything_is_sent(ocore: Scripted) -> None:
+    ocore.expect("GET", "/servers", answer={"servers": [wire_server()]})
+    ocore.expect("GET", "/instances", answer=[])
+    ocore.expect(
+        "POST", "/instances", json={"name": "Shop", "slug": "shop", "serverId": SERVER}, status=202, answer=wire()
+    )
+    result = play(OPERATION, ocore.api_url, name="Shop", slug="shop", server=" alpha ", wait=False)
+    assert result["actions"] == ["create"]
+
+
+def test_server_that_is_not_there_changes_nothing(ocore: Scripted) -> None:
+    ocore.expect("GET", "/servers", answer={"servers": [wire_server()]})
+    result = play(OPERATION, ocore.api_url, name="Shop", slug="shop", server="alfa")
+    assert result["msg"].startswith("There is no server 'alfa'. The organization has: alpha (")
+    assert result["actions"] == []
+
+
+def test_server_is_compared_with_that_of_the_instance(ocore: Scripted) -> None:
+    ocore.expect("GET", "/servers", answer={"servers": [wire_server(id="other")]})
+    ocore.expect("GET", "/instances", answer=[wire()])
+    assert (
+        f"server_id is {SERVER!r}, the task declares 'other'"
+        in play(OPERATION, ocore.api_url, slug="shop", server="alpha")["msg"]
+    )
+
+
+@pytest.mark.parametrize("options", [{"server": SERVER}, {"server": "gone", "state": "absent"}])
+def test_server_is_not_looked_up_where_that_decides_nothing(ocore: Scripted, options: dict[str, Any]) -> None:
+    ocore.expect("GET", "/instances", answer=[] if "state" in options else [wire()])
+    result = play(OPERATION, ocore.api_url, slug="shop", **{"state": "present", **options})
+    assert (result["changed"], result.get("failed")) == (False, None)

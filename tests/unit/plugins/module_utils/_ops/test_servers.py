@@ -75,11 +75,10 @@ def test_server_id_needs_no_request_whatever_servers_are_called(ocore: Scripted)
             SERVERS,
             f"There is no server 'beta'. The organization has: Cafe\u0301 {{{{ 1 }}}} ({OTHER}), alpha ({SERVER}).",
         ),
-        ([], "There is no server 'beta': the organization has no servers. Check the option organization."),
+        ([], "There is no server 'beta'. The organization has no servers: check the option organization."),
         (
             [wire_server(name="beta"), wire_server(id=OTHER, name="beta ")],
-            f"2 servers have the name 'beta': beta ({OTHER}), beta ({SERVER}). Nothing was sent. Give the id of the right one "
-            "instead of the name.",
+            f"2 servers have the name 'beta': beta ({OTHER}), beta ({SERVER}). Give the id of the right one instead.",
         ),
     ],
 )
@@ -88,7 +87,7 @@ def test_server_name_that_fits_none_or_several_is_an_error(
 ) -> None:
     with pytest.raises(OcoreError) as caught:
         find(ocore, "beta", answer)
-    assert caught.value.message == message
+    assert caught.value.message == f"{message} Nothing was changed."
 
 
 def test_server_error_lists_a_part_of_many(ocore: Scripted) -> None:
