@@ -22,6 +22,8 @@ options:
   content:
     description:
       - Text of the file.
+      - A section begins with a line C(# ---- NAME) and ends before the next one. What stands before the first is shared by
+        all of them.
     type: str
     required: true
   dest:
@@ -80,7 +82,7 @@ attributes:
     description: Shows the difference of the file.
     support: full
   idempotent:
-    description: Does nothing when the file has this content and nginx serves the certificates on disk.
+    description: Does nothing when the file has this content, nginx works with it and serves the certificates on disk.
     support: full
 notes:
   - During the test there is a file C(.ocore-candidate-*) beside O(main), because nginx resolves relative includes from
@@ -111,9 +113,16 @@ actions:
   sample: [write, reload]
 tested:
   description:
-    - Whether C(nginx -t) accepted the new content in this run. False when nothing differs or nginx is not installed yet.
+    - Whether C(nginx -t) accepted the content in this run. False when nginx is not installed yet.
   returned: success
   type: bool
+left_out:
+  description:
+    - Sections that were left out, with the reason. Either a server block of another file has one of their server names on
+      port 80 or 443, or nginx refuses the section by itself and accepts others.
+  returned: success
+  type: dict
+  sample: {shop: "another server block has 'shop.example.com' in /etc/nginx/conf.d/old.conf:3, ..."}
 disabled:
   description: Files that were moved away, from path to path.
   returned: success
@@ -153,7 +162,7 @@ def main() -> None:
     except HostError as error:
         module.fail_json(msg=str(error), **error.details)
     except (OSError, UnicodeError) as error:
-        module.fail_json(msg=f"Cannot put {module.params['dest']} in force: {to_native(error)}")
+        module.fail_json(msg=f"Cannot put {module.params['dest']} in force: {to_native(error)}. Nothing was changed.")
     module.exit_json(**result)
 
 

@@ -37,11 +37,23 @@ options:
     type: list
     elements: int
     default: []
+  public_ports:
+    description:
+      - Ports that visitors must reach. If the firewall of this host (firewalld, ufw or nftables) visibly closes one of them,
+        the module warns, and says what opens it. A firewall in front of the host is not seen.
+    type: list
+    elements: int
+    default: []
   own_file:
     description:
       - The file that the caller renders. Its directives do not count for RV(names_hash_set), and RV(sites) are read from it.
     type: path
     default: /etc/nginx/conf.d/ocore.conf
+  main:
+    description:
+      - Main configuration file of nginx.
+    type: path
+    default: /etc/nginx/nginx.conf
 attributes:
   check_mode:
     description: Can run in check mode without changing anything.
@@ -99,6 +111,11 @@ names_hash_set:
   description: Whether another configuration file sets C(server_names_hash_bucket_size) already.
   returned: always
   type: bool
+closed_ports:
+  description: Those of O(public_ports) that the firewall of this host visibly closes, with a sentence about it.
+  returned: always
+  type: dict
+  sample: {"443": "ufw closes port 443: 'ufw allow 443/tcp' opens it."}
 sites:
   description: Slugs of the instances in O(own_file), as it is now.
   returned: always
@@ -145,6 +162,7 @@ listening:
 
 import os
 import ssl
+from collections.abc import Sequence
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
@@ -153,15 +171,16 @@ from ansible_collections.ocore.cloud.plugins.module_utils._host.certificate impo
     read_certificate,
     trust_context,
 )
+from ansible_collections.ocore.cloud.plugins.module_utils._host.firewall import closed_port
 from ansible_collections.ocore.cloud.plugins.module_utils._host.nginx import (
     accepts,
-    directive_elsewhere,
     features,
     has_ipv6,
     parse_build,
     read_text,
-    rendered_sites,
 )
+from ansible_collections.ocore.cloud.plugins.module_utils._host.nginx_sections import split_sections
+from ansible_collections.ocore.cloud.plugins.module_utils._host.nginx_tree import directive_elsewhere, read_tree
 
 
 def certificate_records(directory: str, names: list[str], trust: ssl.SSLContext) -> dict[str, dict[str, Any]]:
@@ -175,13 +194,32 @@ def certificate_records(directory: str, names: list[str], trust: ssl.SSLContext)
     return {name: certificate.record() for name, certificate in found.items() if certificate}
 
 
+def warn_about_firewall(module: AnsibleModule) -> dict[str, str]:
+    """Return port → sentence for the public ports that the firewall visibly closes, and warn about each."""
+
+    def run(command: Sequence[str]) -> str | None:
+        path = module.get_bin_path(command[0])
+        rc, out, _err = (
+            module.run_command([path, *command[1:]], environ_update={"LC_ALL": "C"}) if path else (1, "", "")
+        )
+        return str(out) if rc == 0 else None
+
+    closed = {str(port): closed_port(run, port) for port in module.params["public_ports"]}
+    found = {port: sentence for port, sentence in closed.items() if sentence}
+    for sentence in found.values():
+        module.warn(f"Visitors cannot reach this host: {sentence}")
+    return found
+
+
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "certificates_dir": {"type": "path", "default": "/etc/letsencrypt/live"},
             "certificates": {"type": "list", "elements": "str", "default": []},
             "ports": {"type": "list", "elements": "int", "default": []},
+            "public_ports": {"type": "list", "elements": "int", "default": []},
             "own_file": {"type": "path", "default": "/etc/nginx/conf.d/ocore.conf"},
+            "main": {"type": "path", "default": "/etc/nginx/nginx.conf"},
         },
         supports_check_mode=True,
     )
@@ -192,8 +230,8 @@ def main() -> None:
     if nginx:
         _rc, out, err = module.run_command([nginx, "-V"])
         build = parse_build(out + err)
-        _rc, out, _err = module.run_command([nginx, "-T", "-q"])
-        names_hash_set = directive_elsewhere(out, "server_names_hash_bucket_size", params["own_file"])
+        tree, _sources = read_tree(params["main"])
+        names_hash_set = directive_elsewhere(tree, "server_names_hash_bucket_size", params["own_file"])
     found: dict[str, Any] = {}
     try:
         found = certificate_records(params["certificates_dir"], params["certificates"], trust_context())
@@ -208,7 +246,8 @@ def main() -> None:
         features=features(build["version"], build["openssl"]),
         ipv6=has_ipv6(),
         names_hash_set=names_hash_set,
-        sites=rendered_sites(read_text(params["own_file"]) or ""),
+        closed_ports=warn_about_firewall(module),
+        sites=list(split_sections(read_text(params["own_file"]) or "").parts),
         certificates=found,
         listening=[port for port in params["ports"] if accepts(port)],
     )

@@ -309,16 +309,23 @@ def _with_tls(site: dict[str, Any], found: Mapping[str, Any] | None) -> dict[str
     }
 
 
+def _refused(site: Mapping[str, Any], reason: str) -> dict[str, Any]:
+    """Return the entry of an instance that could be served, but that nginx on this host does not accept."""
+    return {"id": None, **_LeftOutError(reason, site["slug"], names=site["names"], notes=site["notes"]).entry}
+
+
 def nginx_sites(
     instances: Iterable[object],
     certificates: Mapping[str, Mapping[str, Any]] | None = None,
     options: Mapping[str, Mapping[str, Any]] | None = None,
     auto_subdomain_zone: str = "",
+    refused: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """Return the model that the nginx template renders.
 
     :param certificates: slug → what ``ocore.cloud.nginx_info`` found (usable, problem, names, trusted, fullchain, key).
     :param options: slug → settings that the operator gave for one instance.
+    :param refused: slug → why ``ocore.cloud.nginx_config`` left the instance out.
     :raises AnsibleFilterError: for settings that are unknown or of the wrong type.
     :returns: ``{"sites": [...], "left_out": [...], "served": [{"server_name", "path"}], "unknown": [slugs with options and
         no record]}``. A site is what :func:`resolve`
@@ -333,7 +340,9 @@ def nginx_sites(
     sites = [
         {**_with_tls(site, (certificates or {}).get(site["slug"])), "options": settings.get(site["slug"], {})}
         for site in resolved
+        if site["slug"] not in (refused or {})
     ]
+    left_out.extend(_refused(site, refused[site["slug"]]) for site in resolved if refused and site["slug"] in refused)
     served = [{"server_name": site["canonical"], "path": site["tls"]["fullchain"]} for site in sites if site["tls"]]
     slugs = {record.get("slug") for record in records if isinstance(record, Mapping)}
     return {"sites": sites, "left_out": left_out, "served": served, "unknown": sorted(set(settings) - slugs)}

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: oCore collection contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""nginx on the host: its version and features, its processes, and how its configuration files fit together."""
+"""nginx on the host: its version and features, and its main configuration with another file in place of ours."""
 
 from __future__ import annotations
 
@@ -52,22 +52,6 @@ def features(version: str | None, openssl: str | None) -> dict[str, bool]:
     return result
 
 
-def directive_elsewhere(dump: str, directive: str, own_file: str) -> bool:
-    """Return whether the output of ``nginx -T`` has the directive in another file than ours."""
-    own = False
-    for line in dump.splitlines():
-        if line.startswith("# configuration file "):
-            own = line[len("# configuration file ") :].rstrip(":") == own_file
-        elif not own and line.split("#")[0].strip().startswith(directive + " "):
-            return True
-    return False
-
-
-def rendered_sites(text: str) -> list[str]:
-    """Return the slugs of the instances in the file that the role nginx renders, in its order."""
-    return re.findall(r"^# ---- ([a-z0-9-]+)$", text, re.MULTILINE)
-
-
 def read_text(path: str) -> str | None:
     """Return the text of a file; ``None`` when it does not exist."""
     try:
@@ -102,42 +86,6 @@ def candidate_main(main_text: str, conf_dir: str, dest: str, candidate: str, wit
 
     text = _INCLUDE.sub(expand, main_text)
     return text if reached else None
-
-
-def pid_file(main_text: str, arguments: dict[str, str]) -> str:
-    """Return where the master process writes its process id."""
-    match = re.search(r"^\s*pid\s+([^;\s]+)\s*;", main_text, re.MULTILINE)
-    return match.group(1) if match else arguments.get("pid-path", "/run/nginx.pid")
-
-
-def workers(master: int, proc: str = "/proc") -> set[int]:
-    """Return the process ids of the workers of ``master``, without those that only finish their open requests."""
-    found = set()
-    for entry in os.listdir(proc):
-        if not entry.isdigit():
-            continue
-        try:
-            with open(os.path.join(proc, entry, "stat"), encoding="utf-8", errors="replace") as handle:
-                # The command name is in parentheses and may hold blanks: the parent id is the second field behind it.
-                fields = handle.read().rpartition(")")[2].split()
-            with open(os.path.join(proc, entry, "cmdline"), "rb") as handle:
-                finishing = b"shutting down" in handle.read()
-        except OSError:
-            continue
-        if len(fields) > 1 and fields[1] == str(master) and not finishing:
-            found.add(int(entry))
-    return found
-
-
-def running_master(path: str) -> int | None:
-    """Return the process id in the pid file if that process is an nginx, else ``None``."""
-    try:
-        with open(path, encoding="ascii") as handle:
-            pid = int(handle.read().strip())
-        with open(f"/proc/{pid}/comm", encoding="utf-8") as handle:
-            return pid if handle.read().strip() == "nginx" else None
-    except (OSError, ValueError):
-        return None
 
 
 def has_ipv6() -> bool:

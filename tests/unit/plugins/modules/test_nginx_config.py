@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import threading
@@ -18,6 +19,8 @@ from typing import Any
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
+from ansible_collections.ocore.cloud.plugins.module_utils._host import nginx_config as nginx_config_run
+from ansible_collections.ocore.cloud.plugins.module_utils._host.nginx_process import workers
 from ansible_collections.ocore.cloud.plugins.modules import nginx_config, nginx_info
 
 NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
@@ -160,7 +163,9 @@ def test_disabled_default_site_can_be_moved_back(nginx: Nginx) -> None:
     default.write_text(nginx.server("default").replace("listen", "listen").replace(";", " default_server;", 1))
     nginx.start()
     declared = nginx.server("ours").replace(";", " default_server;", 1)
-    assert "a duplicate default server" in nginx.run(declared)["msg"]
+    refused = nginx.run(declared)["msg"]
+    assert f"{default}:1 declares a default_server" in refused
+    assert "nginx_default_server: false" in refused
     result = nginx.run(declared, disable=[str(default)])
     away = nginx.etc / "ocore-disabled-default"
     assert result["disabled"] == {str(default): str(away)}
@@ -177,11 +182,211 @@ def test_disabled_default_site_returns_when_the_file_cannot_be_written(
     def full(*_arguments: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(nginx_config.NginxConfig, "_write", full)
     before = nginx.files()
-    result = nginx.run(nginx.server("one"), disable=[str(default)])
-    assert "No space left on device" in result["msg"]
+    for step in ("replace", "link", "fsync"):
+        with monkeypatch.context() as patched:
+            patched.setattr(nginx_config_run.os, step, full)
+            nginx.dest.write_text("# old\n")
+            before = nginx.files()
+            result = nginx.run(nginx.server("one"), disable=[str(default)])
+        assert "No space left on device" in result["msg"]
+        assert "Nothing was changed" in result["msg"]
+        assert nginx.files() == before, step
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="a file system of its own needs root")
+def test_disk_that_is_full_changes_nothing(nginx: Nginx) -> None:
+    default = nginx.etc / "sites-enabled" / "default"
+    content = nginx.server("one") + "# filler\n" * 5000
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64k,mode=755", "tmpfs"]
+    if subprocess.run([*mount, str(nginx.etc / "conf.d")], check=False, capture_output=True).returncode:
+        pytest.skip("this machine does not let root mount a file system")
+    try:
+        nginx.dest.write_text(nginx.server("old"))
+        default.write_text("# default\n")
+        nginx.start()
+        (nginx.etc / "conf.d" / "filler").write_bytes(b"x" * 50_000)
+        before = nginx.files()
+        result = nginx.run(content, disable=[str(default)])
+        assert "No space left on device" in result["msg"]
+        assert (nginx.files(), nginx.answer()) == (before, "old")
+    finally:
+        subprocess.run(["umount", "--lazy", str(nginx.etc / "conf.d")], check=True)
+
+
+def test_interrupted_run_is_noticed_and_nginx_reloaded(nginx: Nginx, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As killed between write and reload: the file is new, and nginx works with the old one."""
+    nginx.start()
+    nginx.run(nginx.server("one"))
+    nginx.dest.write_text(nginx.server("two"))
+    assert nginx.answer() == "one"
+    assert nginx.run(nginx.server("two"), check_mode=True)["actions"] == ["reload"]
+    assert nginx.answer() == "one"
+    assert nginx.run(nginx.server("two"))["actions"] == ["reload"]
+    assert nginx.answer() == "two"
+    assert nginx.run(nginx.server("two"))["changed"] is False
+
+
+def test_edited_file_of_somebody_else_is_noticed_and_nginx_reloaded(nginx: Nginx) -> None:
+    other = nginx.etc / "conf.d" / "zz.conf"
+    other.write_text("# one\n")
+    nginx.start()
+    nginx.run(nginx.server("one"))
+    for change in (lambda: other.write_text("# two\n"), other.unlink):
+        change()
+        assert nginx.run(nginx.server("one"))["actions"] == ["reload"]
+        assert nginx.run(nginx.server("one"))["changed"] is False
+
+
+def test_restored_file_with_an_old_date_is_noticed(nginx: Nginx) -> None:
+    nginx.start()
+    nginx.run(nginx.server("two"))
+    nginx.dest.write_text(nginx.server("one"))
+    os.utime(nginx.dest, (1, 1))
+    assert nginx.run(nginx.server("one"))["actions"] == ["reload"]
+    assert nginx.answer() == "one"
+
+
+def test_reload_by_others_after_a_change_is_recognized(nginx: Nginx) -> None:
+    """As after a renewal or a restart: the workers are new, and younger than every file."""
+    nginx.start()
+    nginx.run(nginx.server("one"))
+    nginx.stop()
+    nginx.start()
+    assert nginx.run(nginx.server("one"))["changed"] is False
+
+
+def test_worker_that_was_replaced_needs_no_reload_of_older_files(nginx: Nginx) -> None:
+    nginx.start()
+    nginx.run(nginx.server("one"))
+    old = workers(int(nginx.pid.read_text()))
+    for pid in old:
+        os.kill(pid, signal.SIGKILL)
+    while not workers(int(nginx.pid.read_text())) - old:
+        time.sleep(0.02)
+    assert nginx.run(nginx.server("one"))["changed"] is False
+
+
+def named(nginx: Nginx, name: str, more: str = "") -> str:
+    return f"server {{ listen 127.0.0.1:{nginx.port}; server_name {name}; return 200 {name}; {more} }}\n"
+
+
+def ask(nginx: Nginx, name: str) -> str:
+    request = urllib.request.Request(f"http://127.0.0.1:{nginx.port}/", headers={"Host": name})
+    with urllib.request.urlopen(request, timeout=5) as response:
+        return str(response.read().decode())
+
+
+def test_name_of_another_file_leaves_out_only_that_section(nginx: Nginx) -> None:
+    nginx.start()
+    declared = "# head\n" + "".join(f"# ---- {name}\n{named(nginx, f'{name}.example.com')}" for name in ("crm", "shop"))
+    # One that nginx reads before ours, and one that it reads after it.
+    for foreign in (nginx.etc / "conf.d" / "aa.conf", nginx.etc / "sites-enabled" / "zz"):
+        foreign.write_text("\n" + named(nginx, "Shop.example.com").replace("return 200 Shop", "return 200 foreign"))
+        result = nginx.run(declared)
+        assert list(result["left_out"]) == ["shop"]
+        assert f"'shop.example.com' in {foreign}:2" in result["left_out"]["shop"]
+        assert (ask(nginx, "crm.example.com"), ask(nginx, "shop.example.com")) == (
+            "crm.example.com",
+            "foreign.example.com",
+        )
+        assert nginx.run(declared)["changed"] is False
+        foreign.unlink()
+        result = nginx.run(declared)
+        assert (result["changed"], result["left_out"]) == (True, {})
+        assert ask(nginx, "shop.example.com") == "shop.example.com"
+
+
+def test_name_of_another_file_does_not_concern_another_port(nginx: Nginx) -> None:
+    foreign = nginx.etc / "conf.d" / "aa.conf"
+    foreign.write_text(f"server {{ listen 127.0.0.1:{free_port()}; server_name shop.example.com; }}\n")
+    nginx.start()
+    assert nginx.run(f"# ---- shop\n{named(nginx, 'shop.example.com')}")["left_out"] == {}
+
+
+def test_name_that_only_nginx_finds_is_left_out_by_its_warning(nginx: Nginx, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nginx_config_run, "names_elsewhere", lambda *_arguments: {})
+    (nginx.etc / "conf.d" / "aa.conf").write_text(named(nginx, "shop.example.com"))
+    nginx.start()
+    result = nginx.run(f"# ---- shop\n{named(nginx, 'shop.example.com')}")
+    assert "'shop.example.com' in another file of nginx's configuration" in result["left_out"]["shop"]
+
+
+def test_certificate_of_a_section_that_is_left_out_is_not_expected(nginx: Nginx, tmp_path: Path) -> None:
+    pem = certificate(tmp_path, "a.example.com")
+    other = tmp_path / "other"
+    other.mkdir()
+    certificate(other, "a.example.com")
+    (nginx.etc / "conf.d" / "aa.conf").write_text(tls_server(nginx, other))
+    nginx.start()
+    declared = [{"server_name": "a.example.com", "path": str(pem)}]
+    result = nginx.run(f"# ---- a\n{tls_server(nginx, tmp_path)}", certificates=declared)
+    assert list(result["left_out"]) == ["a"]
+
+
+def test_bad_section_is_left_out_alone(nginx: Nginx) -> None:
+    nginx.start()
+    good = "# ---- crm\n" + named(nginx, "crm.example.com")
+    for bad in ("no_such_directive on;", "client_max_body_size 12x;", "}", "location / {"):
+        result = nginx.run(f"{good}# ---- shop\n{named(nginx, 'shop.example.com', bad)}")
+        assert list(result["left_out"]) == ["shop"], bad
+        assert "nginx refuses its settings: " in result["left_out"]["shop"]
+        assert ".ocore-candidate" not in result["left_out"]["shop"]
+        assert ask(nginx, "crm.example.com") == "crm.example.com"
+    assert nginx.run(f"{good}# ---- shop\n{named(nginx, 'shop.example.com', '}')}")["changed"] is False
+
+
+def test_fault_that_all_sections_share_changes_nothing(nginx: Nginx) -> None:
+    nginx.start()
+    nginx.run(nginx.server("one"))
+    before = nginx.files()
+    declared = "".join(
+        f"# ---- {name}\n{named(nginx, f'{name}.example.com', 'no_such_directive on;')}" for name in ("crm", "shop")
+    )
+    assert "Nothing was changed" in nginx.run(declared)["msg"]
     assert nginx.files() == before
+
+
+def test_broken_file_of_somebody_else_is_reported_although_ours_is_unchanged(nginx: Nginx) -> None:
+    nginx.start()
+    nginx.run(nginx.server("one"))
+    foreign = nginx.etc / "conf.d" / "zz.conf"
+    foreign.write_text("no_such_directive on;\n")
+    result = nginx.run(nginx.server("one"))
+    assert f"{foreign}:1" in result["msg"]
+    assert f"not because of {nginx.dest}" in result["msg"]
+    assert "its start at the next boot, would fail" in result["msg"]
+    assert nginx.answer() == "one"
+
+
+def test_port_that_another_program_holds_names_it(nginx: Nginx) -> None:
+    with socket.socket() as squatter:
+        squatter.bind(("127.0.0.1", nginx.port))
+        squatter.listen()
+        result = nginx.run(nginx.server("one"))
+    name = Path("/proc/self/comm").read_text().strip()
+    assert f"port {nginx.port} is held by {name} (process {os.getpid()})" in result["msg"]
+    assert not nginx.dest.exists()
+
+
+def test_reload_that_fails_for_a_taken_port_names_its_holder(nginx: Nginx) -> None:
+    nginx.start()
+    with socket.socket() as squatter:
+        squatter.bind(("127.0.0.1", 0))
+        squatter.listen()
+        taken = squatter.getsockname()[1]
+        result = nginx.run(nginx.server("two", f"listen 127.0.0.1:{taken};"))
+    assert f"port {taken} is held by" in result["msg"]
+    assert f"(process {os.getpid()})" in result["msg"]
+
+
+def test_no_copy_is_left_beside_the_file(nginx: Nginx) -> None:
+    nginx.start()
+    for text in ("one", "two"):
+        nginx.run(nginx.server(text))
+        nginx.run(nginx.server(text), reload_command=["false"])
+    nginx.run(nginx.server("three"), reload_command=["false"])
+    assert os.listdir(nginx.dest.parent) == ["ocore.conf"]
 
 
 def test_reload_is_skipped_for_a_stopped_nginx(nginx: Nginx) -> None:

@@ -12,14 +12,11 @@ from pathlib import Path
 import pytest
 from ansible_collections.ocore.cloud.plugins.module_utils._host.nginx import (
     candidate_main,
-    directive_elsewhere,
     features,
     parse_build,
-    pid_file,
-    rendered_sites,
-    running_master,
-    workers,
 )
+from ansible_collections.ocore.cloud.plugins.module_utils._host.nginx_process import pid_file, running_master, workers
+from ansible_collections.ocore.cloud.plugins.module_utils._host.nginx_sections import split_sections
 
 DEBIAN12 = """nginx version: nginx/1.22.1
 built with OpenSSL 3.0.9 30 May 2023 (running with OpenSSL 3.0.17 1 Jul 2025)
@@ -66,12 +63,6 @@ def test_features_by_version(version: str | None, openssl: str | None, on: set[s
 
 def test_features_of_a_new_nginx_are_all_there() -> None:
     assert all(features("1.30.6", "3.6.0").values())
-
-
-def test_directive_counts_only_in_other_files() -> None:
-    dump = "# configuration file /nginx.conf:\nhttp {\n  # big_one 1;\n}\n# configuration file /own.conf:\nbig_one 2;\n"
-    assert not directive_elsewhere(dump, "big_one", "/own.conf")
-    assert directive_elsewhere(dump, "big_one", "/other.conf")
 
 
 @pytest.fixture
@@ -135,4 +126,4 @@ def test_sites_of_a_rendered_file_are_found_by_the_marks_of_the_template() -> No
     mark = "# ---- {{ site.slug }}"
     assert mark in template.read_text().splitlines()
     text = "\n".join(mark.replace("{{ site.slug }}", slug) for slug in ("crm", "shop-2")) + "\n"
-    assert rendered_sites(f"# a file\n{text}server {{}}\n") == ["crm", "shop-2"]
+    assert list(split_sections(f"# a file\n{text}server {{}}\n").parts) == ["crm", "shop-2"]
