@@ -78,13 +78,18 @@
   }
 
   const form = get("filters");
-  const fields = { phase: get("f-phase"), version: get("f-version"), severity: get("f-severity") };
+  const names = ["phase", "version", "severity", "band", "certificate", "server"];
+  const fields = Object.fromEntries(names.map((name) => [name, get(`f-${name}`)]));
+  // An instance has several certificates, so it fits by any of their states.
+  const has = (row, name, value) => name === "certificate"
+    ? row.dataset.certificate.split(" ").includes(value)
+    : row.dataset[name] === value;
   const filter = () => {
     const words = get("q").value.toLocaleLowerCase().split(/\s+/).filter(Boolean);
     let count = 0;
     for (const { row, words: said } of rows) {
       const fits = words.every((word) => said.includes(word))
-        && Object.entries(fields).every(([key, field]) => !field.value || row.dataset[key] === field.value);
+        && Object.entries(fields).every(([name, field]) => !field.value || has(row, name, field.value));
       row.hidden = !fits;
       count += fits;
     }

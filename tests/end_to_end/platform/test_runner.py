@@ -240,6 +240,7 @@ def answers_out_of_range() -> list[Any]:
             wrong = {
                 "integer": lambda q: [q["min"] - 1, q["max"] + 1, "many"],
                 "multiplechoice": lambda _q: ["nonsense"],
+                "multiselect": lambda q: [["nonsense"], f"{q['choices'][0]},nonsense"],
                 "text": lambda q: ["k-91c3" * q["max"]],
                 "password": lambda q: ["k-91c3" * q["max"]],
             }[question["type"]](question)

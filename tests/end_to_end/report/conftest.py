@@ -21,6 +21,18 @@ _TRADES = ("Bakery", "Cycles", "Dairy", "Foundry", "Garden", "Optics", "Pharmacy
 _SCORES = (98, 96, 95, 93, 91, 88, 84, 78, 95, 92, 41)
 
 
+SERVERS = [
+    {
+        "id": f"4c0834c4-3d20-4ec5-8a7c-21008900000{number}",
+        "name": f"odoo-{letter}.example.com",
+        "status": "active",
+        "ram_total_bytes": (32 + 64 * number) * 2**30,
+    }
+    for number, letter in enumerate("abc")
+]
+"""Records of all servers of a fleet but one."""
+
+
 def fleet(count: int, shift: int = 0) -> list[Json]:
     """Give instance records, varied like those of a real organization; ``shift`` moves the states between them."""
     return [_record(n, n + shift) for n in range(count)]
@@ -44,6 +56,9 @@ def _record(n: int, m: int) -> Json:
         "odoo_edition": "enterprise" if n % 3 == 1 else "community",
         "enterprise_update_available": n % 9 == 1,
         "restart_count": m % 5,
+        "workers": 2 + n % 4,
+        "max_cron_threads": 1,
+        "limit_memory_soft": 2048,
         "domains": [
             {"domain": f"{slug}.example.com", "is_primary": True, "ssl_status": "active", "ssl_expires_at": own},
             {"domain": f"{slug}.ocore.example", "ssl_status": "active", "ssl_expires_at": "2027-01-15T00:00:00Z"},

@@ -109,9 +109,42 @@ def test_survey_sends_empty_answers_and_zeros(ocore: Emulator, tmp_path: Path) -
     }
 
 
+@pytest.mark.parametrize("form", [["critical", "update"], "critical,update", "critical\nupdate"])
+def test_fail_on_fails_after_the_report_is_written(ocore: Emulator, tmp_path: Path, form: object) -> None:
+    done = run(ocore, tmp_path, report_fail_on=form)
+    model = read(tmp_path)
+    texts = [f["text"] for f in model["findings"] if f["severity"] == "critical" or f["kind"] == "update"]
+    assert not done.ok
+    assert texts
+    assert f"{model['headline']} {'; '.join(texts)}. The report is written." in done.text
+    again = run(ocore, tmp_path, report_fail_on=form)
+    assert (again.ok, again.changed) == (False, 0)
+
+
+@pytest.mark.parametrize("form", ["", [], ["support"], None])
+def test_fail_on_lets_other_findings_pass(ocore: Emulator, tmp_path: Path, form: object) -> None:
+    records = [{"slug": "a", "status": "error"}]
+    playbook = tmp_path / "site.yml"
+    play = {
+        "hosts": "localhost",
+        "connection": "local",
+        "gather_facts": False,
+        "roles": [
+            {"role": "ocore.cloud.fleet_report", "fleet_report_instances": records, "fleet_report_fail_on": form or []}
+        ],
+    }
+    playbook.write_text(json.dumps([play]))
+    assert run(ocore, tmp_path, playbook=str(playbook)).ok
+    assert read(tmp_path)["summary"]["severities"]["critical"] == 1
+    if form != ["support"]:
+        assert run(ocore, tmp_path, report_fail_on=form).ok
+
+
 @pytest.mark.parametrize(
     ("answers", "said"),
     [
+        ({"report_fail_on": "critical,now"}, "report_fail_on has 'now'. It must be of critical, warning, notice,"),
+        ({"report_fail_on": ["now"]}, "report_fail_on has 'now'. It must be of critical, warning, notice,"),
         ({"report_directory": "/"}, "Nothing was written. fleet_report_directory is the path"),
         ({"report_directory": "../elsewhere"}, "Nothing was written. fleet_report_directory is the path"),
         ({"report_directory": "a\nb"}, "Nothing was written. fleet_report_directory is the path"),

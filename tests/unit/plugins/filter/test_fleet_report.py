@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -124,7 +125,7 @@ def test_reasons_say_what_is_wrong_gravest_first() -> None:
 
 def test_certificate_that_oCore_calls_expired_or_broken_counts_without_a_date() -> None:  # noqa: N802
     assert reasons(report(record(domains=[domain(None, ssl_status="expired")]))) == [
-        ("critical", "Certificate of shop.example.com ended")
+        ("critical", "Certificate of shop.example.com expired")
     ]
     assert reasons(report(record(domains=[domain(None, ssl_status="error")]))) == [
         ("warning", "Certificate of shop.example.com: oCore says error")
@@ -248,8 +249,10 @@ def test_reports_about_something_else_are_not_compared(other: Json) -> None:
     assert report(record("b"), previous=json.dumps(first), **scope)["changes"] == {"since": None, "items": []}
 
 
-def test_report_of_another_version_is_replaced() -> None:
-    assert report(record(), previous='{"format": "ocore.cloud/fleet-report", "version": 2}')["version"] == 1
+def test_report_of_another_schema_version_is_replaced() -> None:
+    assert (
+        report(record(), previous='{"format": "ocore.cloud/fleet-report", "schema_version": 2}')["schema_version"] == 1
+    )
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"format": "other"}', "null", "NaN"])
@@ -260,7 +263,7 @@ def test_something_else_in_the_place_of_the_last_report_is_refused(text: str) ->
 
 def test_last_report_that_was_tampered_with_is_refused() -> None:
     with pytest.raises(AnsibleFilterError, match="changed by hand"):
-        report(record(), previous='{"format": "ocore.cloud/fleet-report", "version": 1}')
+        report(record(), previous='{"format": "ocore.cloud/fleet-report", "schema_version": 1}')
 
 
 @pytest.mark.parametrize("wrong", ["text", {"a": 1}, None, 3])
@@ -323,10 +326,136 @@ def test_markdown_defuses_formatting_links_and_calls() -> None:
     )
 
 
-def test_markdown_stays_short_however_many_and_long() -> None:
-    text = page(report(*(record(f"i{n}", name="n" * 5000, status="failed") for n in range(500))), "md")
-    assert "... and 480 more." in text
-    assert len(text) < 20 * 300
+def test_markdown_holds_every_entry_in_one_short_line() -> None:
+    before = json.dumps(report())
+    text = page(report(*(record(f"i{n}", name="n" * 5000, status="failed") for n in range(500)), previous=before), "md")
+    assert "1. **500 instances have the status failed** (critical)" in text
+    assert text.count("   - nnn") == 500
+    assert text.count("is new, status failed") == 500
+    assert max(map(len, text.splitlines())) < 300
+
+
+def test_findings_group_equal_causes_and_leave_nothing_out() -> None:
+    ends = ("2026-11-29", "2026-11-26", "2026-11-20", "2026-12-10")
+    records = [record(f"c{n}", domains=[domain(end)]) for n, end in enumerate(ends)]
+    records += [record(f"f{n}", status="failed", status_message="disk full") for n in range(2)]
+    records += [record("f9", status="failed", status_message="no memory"), record("low", **scored(41, Load=3))]
+    model = report(*records)
+    assert [(f["severity"], f["kind"], f["count"], f["text"]) for f in model["findings"]] == [
+        ("critical", "status", 2, "2 instances have the status failed: disk full"),
+        ("critical", "status", 1, "Status is failed: no memory"),
+        ("critical", "certificate", 1, "Certificate of shop.example.com expired on 20 Nov 2026"),
+        ("critical", "certificate", 2, "2 certificates end within 7 days"),
+        ("warning", "certificate", 1, "Certificate of shop.example.com ends in 17 days"),
+        ("warning", "score", 1, "Health score is 41, weakest in Load (3)"),
+    ]
+    assert [item["key"] for item in model["findings"][3]["items"]] == ["c1", "c0"]
+    found = sorted((item["key"], item["text"]) for finding in model["findings"] for item in finding["items"])
+    assert found == sorted((i["key"], reason["text"]) for i in model["instances"] for reason in i["reasons"])
+
+
+def test_findings_are_all_in_the_page_and_in_markdown() -> None:
+    records = [record(f"x{n}", status=("failed", "stopped", "updating")[n % 3], name=f"Name{n}") for n in range(90)]
+    model = report(
+        *records, *(record(f"c{n}", name=f"Name{90 + n}", domains=[domain("2026-11-29")]) for n in range(40))
+    )
+    for text in (page(model), page(model, "md")):
+        for n in range(130):
+            assert re.search(rf"\bName{n}\b", text.split('id="instances"', 1)[0])
+        assert "40 certificates end within 7 days" in text
+
+
+@pytest.mark.parametrize(
+    ("version", "now", "text"),
+    [
+        ("17.0", "2026-09-30T23:59:59Z", None),
+        ("17.0", "2026-10-01T00:00:00Z", "Runs Odoo 17.0, whose standard support ended in Sep 2026"),
+        ("16", NOW, "Runs Odoo 16, whose standard support ended in Sep 2025"),
+        ("8.0", NOW, "Runs Odoo 8.0, whose standard support ended in Oct 2022"),
+        ("19.0", NOW, None),
+        ("99.0", NOW, None),
+        ("saas-17.4", NOW, None),
+        ("x", NOW, None),
+        ("17" * 4000, NOW, None),
+        (None, NOW, None),
+    ],
+)
+def test_support_of_odoo_versions_ends_as_odoo_says(version: str | None, now: str, text: str | None) -> None:
+    assert reasons(report(record(odoo_version=version), now=now)) == ([("warning", text)] if text else [])
+
+
+GIB = 2**30
+
+
+@pytest.mark.parametrize(
+    ("fields", "declared"),
+    [
+        ({}, None),
+        ({"limit_memory_soft": 2048}, 2 * GIB),
+        ({"limit_memory_soft": 2048, "limit_memory_hard": 4096, "workers": 3, "max_cron_threads": 1}, 8 * GIB),
+        ({"limit_memory_soft": None, "limit_memory_hard": 2 * GIB, "workers": 2}, 4 * GIB),
+        ({"limit_memory_soft": 0, "workers": -2}, None),
+        ({"limit_memory_soft": 1e300, "workers": 1e300}, 2**63 - 1),
+    ],
+)
+def test_servers_count_the_memory_that_instances_declare(fields: Json, declared: int | None) -> None:
+    (server,) = report(record(server_id="s1", **fields))["servers"]
+    assert (server["memory"]["declared_bytes"], server["memory"]["undeclared"]) == (declared or 0, declared is None)
+
+
+def test_servers_say_what_they_carry_and_compare_memory_with_what_they_have() -> None:
+    memory = {"limit_memory_soft": 2048, "workers": 4}
+    model = report(
+        record("a", server_id="s1", **memory, **scored(80)),
+        record("b", server_id="s1", status="failed", **memory),
+        record("c", server_id="s2", **memory, **scored(90)),
+        record("d"),
+        servers=[
+            {"id": "s1", "name": "one", "status": "active", "ram_total_bytes": 8 * GIB},
+            {"id": "s0", "name": "idle", "ram_total_bytes": 0},
+        ],
+    )
+    shown = [(s["id"], s["name"], s["instances"], s["failed"], s["memory"]["percent"]) for s in model["servers"]]
+    assert shown == [
+        ("s1", "one", ["b", "a"], 1, 200),
+        ("s2", None, ["c"], 0, None),
+        ("s0", "idle", [], 0, None),
+        (None, None, ["d"], 0, None),
+    ]
+    assert (model["servers"][0]["lowest_score"], model["servers"][0]["severities"]["critical"]) == (80, 1)
+    html = page(model)
+    assert "16.0 GiB of 8.0 GiB" in html
+    assert "200 %, more than it has" in html
+    assert model["memory_assumption"] in html
+    assert (
+        "- **one**: 2 instances, 1 failed, 1 critical, 0 with a warning; 16.0 GiB of 8.0 GiB memory declared"
+        in page(model, "md")
+    )
+
+
+@pytest.mark.parametrize("wrong", ["s1", {"id": "s1"}, 3])
+def test_servers_that_are_no_records_are_refused(wrong: object) -> None:
+    with pytest.raises(AnsibleFilterError, match="list of server records"):
+        report(record(), servers=wrong)
+
+
+@pytest.mark.parametrize(
+    ("name", "linked"),
+    [
+        ("shop.example.com", True),
+        ("xn--bcher-kva.example", True),
+        ("localhost", False),
+        ("a.example/evil", False),
+        ("user@a.example", False),
+        ("javascript:alert(1)", False),
+        ("-a.example", False),
+        (f"{'a' * 64}.example", False),
+    ],
+)
+def test_domains_are_links_if_they_are_host_names(name: str, linked: bool) -> None:
+    html = page(report(record(domains=[domain("2026-11-20", domain=name)])))
+    assert (f'<a href="https://{name}/"' in html) is linked
+    assert html.count("href=") == html.count('href="https://') + html.count('href="#')
 
 
 def test_template_that_does_not_exist_is_named() -> None:
@@ -346,7 +475,11 @@ anything = st.recursive(
         st.fixed_dictionaries(
             {"id": st.text(alphabet="abc", min_size=1, max_size=2)},
             optional=dict.fromkeys(
-                ("name", "status", "odoo_version", "health_score", "restart_count", "status_message"), anything
+                (
+                    *("name", "status", "odoo_version", "health_score", "restart_count", "status_message", "server_id"),
+                    *("limit_memory_soft", "limit_memory_hard", "workers", "max_cron_threads"),
+                ),
+                anything,
             )
             | {
                 "domains": st.lists(st.fixed_dictionaries({"domain": anything, "ssl_expires_at": anything}), max_size=3)
@@ -356,7 +489,7 @@ anything = st.recursive(
     )
 )
 def test_any_values_give_a_report_that_survives_json_and_utf_8(records: list[Json]) -> None:
-    model = report(*records)
+    model = report(*records, servers=[{"id": "a", "name": 1, "ram_total_bytes": records and records[0].get("workers")}])
     assert json.loads(json.dumps(model, allow_nan=False)) == model
     for form in ("html", "md"):
         page(model, form).encode()
