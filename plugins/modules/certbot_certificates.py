@@ -51,6 +51,12 @@ options:
             certificate.
         type: dict
         default: {}
+      former_name:
+        description:
+          - Name under which an earlier release has kept this certificate. If that release has ordered it, the certificate is
+            taken over under O(certificates[].name) without a new order. The former one is archived and deleted as soon as
+            nginx does not use it any more.
+        type: str
   server:
     description:
       - Directory URL of the ACME server. A certificate from another server is issued again.
@@ -108,6 +114,12 @@ options:
         O(config_dir).
     type: bool
     default: false
+  take_over_only:
+    description:
+      - Whether to do nothing but take over certificates that have a O(certificates[].former_name). Needs neither certbot
+        nor the ACME server.
+    type: bool
+    default: false
   on_error:
     description:
       - Whether a failed order fails the task at the end (V(fail)) or only causes a warning (V(report)).
@@ -127,8 +139,9 @@ attributes:
     description: Does nothing for a certificate that matches its declaration.
     support: full
 notes:
-  - The certificates that this module manages are listed in C(ocore-certificates.json) in O(config_dir). All other
-    certificates there stay as they are.
+  - The certificates that this module has ordered are listed in C(ocore-certificates.json) in O(config_dir). All other
+    certificates there stay as they are. If one of them has a declared name, that declaration fails, and the other ones are
+    carried out.
   - A certificate within its renewal window is issued again. The timer of certbot usually renews it earlier.
 """
 
@@ -168,12 +181,13 @@ certificates:
       returned: always
     state:
       description:
-        - V(unchanged), V(issued) or V(deleted). V(missing) when there is no certificate and none could be ordered,
-          V(failed) when an order or a deletion failed. In check mode V(issued) and V(deleted) are predictions.
+        - V(unchanged), V(issued), V(taken_over) (from its former name) or V(deleted). V(missing) when there is no
+          certificate and none could be ordered, V(failed) when an order or a deletion failed. In check mode V(issued),
+          V(taken_over) and V(deleted) are predictions.
       type: str
       returned: always
     why:
-      description: Why it was issued or deleted.
+      description: Why it was issued, taken over or deleted.
       type: list
       elements: str
       returned: always
@@ -242,6 +256,7 @@ def main() -> None:
                     "name": {"type": "str", "required": True},
                     "domains": {"type": "list", "elements": "str", "required": True},
                     "left_out": {"type": "dict", "default": {}},
+                    "former_name": {"type": "str"},
                 },
             },
             "server": {"type": "str", "default": "https://acme-v02.api.letsencrypt.org/directory"},
@@ -255,6 +270,7 @@ def main() -> None:
             "check_timeout": {"type": "int", "default": 10},
             "lock_timeout": {"type": "int", "default": 180},
             "purge": {"type": "bool", "default": False},
+            "take_over_only": {"type": "bool", "default": False},
             "on_error": {"type": "str", "choices": ["fail", "report"], "default": "fail"},
         },
         supports_check_mode=True,

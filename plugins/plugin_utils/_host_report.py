@@ -13,6 +13,8 @@ from ansible_collections.ocore.cloud.plugins.module_utils._ops.lifecycle import 
 from ansible_collections.ocore.cloud.plugins.plugin_utils._sites import (
     REMOVED_PHASES,
     by_age,
+    certificate_name,
+    certificate_of,
     covered,
     host_name,
     phase_of_record,
@@ -114,7 +116,7 @@ def host_report(
     """Return one entry per instance record: what the host serves, what not and why, and where oCore's records differ.
 
     :param model: what :func:`_sites.nginx_sites` returned.
-    :param certificates: what ``ocore.cloud.nginx_info`` found, by slug.
+    :param certificates: what ``ocore.cloud.nginx_info`` found, by name.
     :param listening: the open ports that it found.
     :param orders: the ``certificates`` result of ``ocore.cloud.certbot_certificates``.
     :returns: entries with slug, id, served (as a proxy to the instance, over https), url, maintenance, names (served over
@@ -129,7 +131,7 @@ def host_report(
     for entry in [*model["sites"], *model["left_out"]]:
         slug = str(entry["slug"])
         site = entry if "tls" in entry else None
-        record, certificate = records.get(slug, {}), found.get(slug)
+        record, certificate = records.get(slug, {}), certificate_of(slug, found)
         maintenance = bool(site and site["maintenance"])
         report.append(
             {
@@ -140,7 +142,7 @@ def host_report(
                 "url": f"https://{site['canonical']}/" if site and site["tls"] else None,
                 "names": list(site["tls_names"]) if site else [],
                 "certificate": _certificate(certificate),
-                "reasons": _reasons(entry, site, record, by_name.get(slug, {})),
+                "reasons": _reasons(entry, site, record, by_name.get(certificate_name(slug), {})),
                 "drift": _domains_drift(record, certificate) + _port_drift(record, site, open_ports),
             }
         )

@@ -80,6 +80,20 @@ def _seconds(value: object) -> int | None:
     return int(value)
 
 
+def certificate_name(slug: str) -> str:
+    """Return the name under which certbot keeps the certificate of an instance."""
+    return f"ocore-{slug}"
+
+
+def certificate_of(slug: str, certificates: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Any] | None:
+    """Return the certificate of an instance out of those on the host, by name.
+
+    One under the plain slug counts until ours is there: it may be what visitors see now.
+    """
+    own = certificates.get(certificate_name(slug))
+    return own or certificates.get(slug)
+
+
 def by_age(record: Mapping[str, Any]) -> tuple[str, str, str]:
     """Return a key that sorts the oldest first, so that a newcomer never takes a name or a port from an older instance."""
     return (str(record.get("created_at") or "~"), str(record.get("slug") or ""), str(record.get("id") or ""))
@@ -323,7 +337,7 @@ def nginx_sites(
 ) -> dict[str, Any]:
     """Return the model that the nginx template renders.
 
-    :param certificates: slug → what ``ocore.cloud.nginx_info`` found (usable, problem, names, trusted, fullchain, key).
+    :param certificates: what ``ocore.cloud.nginx_info`` found (usable, problem, names, trusted, fullchain, key), by name.
     :param options: slug → settings that the operator gave for one instance.
     :param refused: slug → why ``ocore.cloud.nginx_config`` left the instance out.
     :raises AnsibleFilterError: for settings that are unknown or of the wrong type.
@@ -338,7 +352,7 @@ def nginx_sites(
     paused = [slug for slug, own in settings.items() if own.get("maintenance")]
     resolved, left_out = resolve(records, auto_subdomain_zone=auto_subdomain_zone, maintenance=paused)
     sites = [
-        {**_with_tls(site, (certificates or {}).get(site["slug"])), "options": settings.get(site["slug"], {})}
+        {**_with_tls(site, certificate_of(site["slug"], certificates or {})), "options": settings.get(site["slug"], {})}
         for site in resolved
         if site["slug"] not in (refused or {})
     ]
@@ -356,23 +370,22 @@ def site_certificates(
     """Return the certificates that these instances need.
 
     :param refuse_dns_status: names with one of these values of dns_status are left out.
-    :returns: ``{"name": slug, "domains": [primary first], "left_out": {name: why}}`` for each. ``domains`` is empty where
-        an instance keeps what it has but cannot order anything now. An instance that is gone or being removed has no
-        entry.
+    :returns: ``{"name": "ocore-" and slug, "former_name": slug, "domains": [primary first], "left_out": {name: why}}`` for
+        each. ``domains`` is empty where an instance keeps what it has but cannot order anything now. An instance that is
+        gone or being removed has no entry.
     """
     refused = {status.lower() for status in refuse_dns_status}
     sites, left_out = resolve(instances, auto_subdomain_zone=auto_subdomain_zone)
-    needed = []
+    needed: list[tuple[str, list[str], dict[str, str]]] = []
     for site in sites:
         bad = {name: f"dns_status is {status}" for name, status in site["dns"].items() if status in refused}
         names = [name for name in site["names"] if name not in bad]
-        needed.append({"name": site["slug"], "domains": names, "left_out": bad})
-    needed.extend(
-        {"name": entry["slug"], "domains": [], "left_out": {}}
-        for entry in left_out
-        if entry["slug"] is not None and not entry["removed"]
-    )
-    return sorted(needed, key=lambda entry: str(entry["name"]))
+        needed.append((site["slug"], names, bad))
+    needed.extend((entry["slug"], [], {}) for entry in left_out if entry["slug"] is not None and not entry["removed"])
+    return [
+        {"name": certificate_name(slug), "former_name": slug, "domains": names, "left_out": bad}
+        for slug, names, bad in sorted(needed, key=lambda entry: entry[0])
+    ]
 
 
 def instance_ports(instances: Iterable[object]) -> list[int]:

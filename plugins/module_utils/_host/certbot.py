@@ -4,12 +4,15 @@
 
 from __future__ import annotations
 
+import glob
 import json
 import os
 import re
+import shutil
 import ssl
 import tarfile
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +27,9 @@ from ansible_collections.ocore.cloud.plugins.module_utils._host.certificate impo
 MARK = "Ansible managed: ocore.cloud"
 OWNERSHIP_FILE = "ocore-certificates.json"
 ARCHIVE_DIR = "ocore-deleted"
+OWN_PREFIX = "ocore-"
+# An order of this collection never sets these.
+FOREIGN_SETTINGS = ("installer", "pre_hook", "post_hook", "renew_hook", "deploy_hook")
 # From this version on certbot computes the window from the lifetime (4.0 documents it, but does not do it yet).
 WINDOW_BY_LIFETIME = (4, 1)
 SHORT_LIFETIME = 10 * 86400
@@ -53,18 +59,58 @@ def with_window_line(text: str, line: str | None) -> str:
     return "\n".join(kept) + "\n"
 
 
-def renewal_server(text: str) -> str | None:
-    """Return the ACME server in the text of a renewal file."""
-    match = re.search(r"^\s*server\s*=\s*(\S+)", text, re.MULTILINE)
-    return match.group(1) if match else None
+def renewal_settings(text: str) -> dict[str, set[str]]:
+    """Return the settings of a renewal file by which certbot orders: name → values.
+
+    The directories of ``[[webroot_map]]`` count as values of webroot_path.
+    """
+    found: dict[str, set[str]] = {}
+    section = ""
+    for row in (line.strip() for line in text.splitlines()):
+        name, equals, value = (part.strip() for part in row.partition("="))
+        if row.startswith("["):
+            section = row.strip("[]")
+        elif equals and not row.startswith("#") and section in ("renewalparams", "webroot_map"):
+            values = found.setdefault("webroot_path" if section == "webroot_map" else name, set())
+            values.update(part.strip() for part in value.split(",") if part.strip())
+    return found
+
+
+def ordered_by(text: str, method: Mapping[str, str]) -> bool:
+    """Return whether the text of a renewal file orders by this method.
+
+    :param method: settings of the renewal file, such as ``{"authenticator": "webroot", "webroot_path": "/var/www/x"}``.
+    """
+    settings = renewal_settings(text)
+    return all(settings.get(name) == {value} for name, value in method.items())
+
+
+def method_of(text: str) -> str:
+    """Return by which authenticator a renewal file orders, and where it says so, for a message."""
+    settings = renewal_settings(text)
+    where = [f"{name} {value}" for name in ("authenticator", "webroot_path") for value in settings.get(name, ())]
+    return ", ".join(where) or "no authenticator"
+
+
+def webroot_method(webroot: str) -> dict[str, str]:
+    """Return the method that answers over HTTP from a directory."""
+    return {"authenticator": "webroot", "webroot_path": os.path.normpath(webroot)}
 
 
 @dataclass(frozen=True)
 class Lineage:
-    """A certificate that certbot keeps: what is on disk, and the ACME server that issued it."""
+    """A certificate that certbot keeps.
+
+    :param renewal: the text of its renewal file.
+    """
 
     certificate: Certificate | UnreadableCertificate
-    server: str | None
+    renewal: str
+
+    @property
+    def server(self) -> str | None:
+        """Return the ACME server that issued it."""
+        return next(iter(renewal_settings(self.renewal).get("server", ())), None)
 
     def shown(self) -> dict[str, Any] | None:
         """Return what --diff shows; ``None`` for a certificate that cannot be read."""
@@ -92,7 +138,13 @@ class ConfigDir:
         """Return the certificate of this name, or ``None``."""
         live = self.live(name)
         found = read_certificate(os.path.join(live, "fullchain.pem"), os.path.join(live, "privkey.pem"), self.trust)
-        return None if found is None else Lineage(found, renewal_server(self.renewal(name)))
+        if found is None:
+            return None
+        return Lineage(found, self.renewal(name))
+
+    def exists(self, name: str) -> bool:
+        """Return whether anything of a certificate of this name is on disk."""
+        return any(os.path.lexists(os.path.join(self.path, part)) for part in self._parts(name))
 
     def renewal(self, name: str) -> str:
         """Return the text of a renewal file, empty when there is none."""
@@ -102,24 +154,83 @@ class ConfigDir:
         """Replace a renewal file."""
         self._write(os.path.join(self.path, "renewal", f"{name}.conf"), text)
 
-    def owned(self) -> set[str]:
-        """Return the names of the certificates that this collection manages.
+    def owned(self, webroot: str) -> dict[str, dict[str, str]]:
+        """Return the certificates that this collection has ordered, with the method of each.
 
+        An earlier release listed every declared name, also that of a certificate which somebody else had made. Of such
+        a list, and where there is none, those count that are renewed as that release ordered: through our webroot and
+        without a hook.
+
+        :param webroot: the directory through which an earlier release has ordered.
         :raises ValueError: when the list is damaged.
         """
+        listed = self.listed()
+        if not isinstance(listed, dict):
+            early = webroot_method(webroot)
+            return {name: early for name in listed if self._is_early(name, early)}
+        return {
+            name: method
+            for name, method in listed.items()
+            if not self.exists(name) or not self.renewal(name) or ordered_by(self.renewal(name), method)
+        }
+
+    def _is_early(self, name: str, method: Mapping[str, str]) -> bool:
+        text = self.renewal(name)
+        settings = renewal_settings(text)
+        hooked = any(settings.get(setting, {"None"}) != {"None"} for setting in FOREIGN_SETTINGS)
+        return ordered_by(text, method) and not hooked
+
+    def listed(self) -> list[str] | dict[str, dict[str, str]]:
+        """Return the list of managed certificates as it is on disk; without one, the names that only ours have.
+
+        :raises ValueError: when it is damaged.
+        """
+        path = os.path.join(self.path, OWNERSHIP_FILE)
         text = self._text(OWNERSHIP_FILE)
+        if not text:
+            files = glob.glob(os.path.join(glob.escape(self.path), "renewal", f"{OWN_PREFIX}*.conf"))
+            return sorted(os.path.basename(file)[: -len(".conf")] for file in files)
         try:
-            return {str(name) for name in json.loads(text)["certificates"]} if text else set()
-        except (ValueError, KeyError, TypeError) as error:
-            path = os.path.join(self.path, OWNERSHIP_FILE)
+            listed = json.loads(text)["certificates"]
+            if isinstance(listed, list):
+                return [str(name) for name in listed]
+            return {str(name): {str(key): str(value) for key, value in how.items()} for name, how in listed.items()}
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise ValueError(
-                f"{path} is damaged. Remove it: the declared certificates are listed again, and no other one is ever purged"
+                f"{path} is damaged. Restore it, or remove it: certificates named '{OWN_PREFIX}...' are then recognized by "
+                "their renewal files, and no other one is changed or deleted"
             ) from error
 
-    def write_owned(self, names: set[str]) -> None:
+    def write_owned(self, owned: Mapping[str, Mapping[str, str]]) -> None:
         """Replace the list of managed certificates."""
-        text = json.dumps({"comment": MARK, "certificates": sorted(names)}, indent=2) + "\n"
+        entries = {name: dict(owned[name]) for name in sorted(owned)}
+        text = json.dumps({"comment": MARK, "certificates": entries}, indent=2) + "\n"
         self._write(os.path.join(self.path, OWNERSHIP_FILE), text)
+
+    def copy(self, source: str, name: str) -> None:
+        """Make a certificate of another name out of one that is there. The renewal file comes last, and completes it."""
+        live, archive, _renewal = (os.path.join(self.path, part) for part in self._parts(name))
+        self.discard(name)
+        shutil.copytree(os.path.join(self.path, "archive", source), archive, symlinks=True)
+        os.makedirs(live, mode=0o755)
+        for file in os.listdir(self.live(source)):
+            path = os.path.join(self.live(source), file)
+            if os.path.islink(path):
+                os.symlink(f"../../archive/{name}/{os.path.basename(os.readlink(path))}", os.path.join(live, file))
+            else:
+                shutil.copy2(path, live)
+        text = re.sub(
+            rf"(?<=/)(live|archive)/{re.escape(source)}(?=/|$)", rf"\1/{name}", self.renewal(source), flags=re.M
+        )
+        self.write_renewal(name, text)
+
+    def discard(self, name: str) -> None:
+        """Remove the files of a certificate that was not completed."""
+        for part in self._parts(name)[:2]:
+            shutil.rmtree(os.path.join(self.path, part), ignore_errors=True)
+
+    def _parts(self, name: str) -> tuple[str, str, str]:
+        return f"live/{name}", f"archive/{name}", f"renewal/{name}.conf"
 
     def archive(self, name: str) -> str:
         """Pack the files of a certificate, with its key, into a file that only root can read. Return its path."""
@@ -128,7 +239,7 @@ class ConfigDir:
         target = os.path.join(directory, f"{name}-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}.tar.gz")
         private = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(private, "wb") as handle, tarfile.open(fileobj=handle, mode="w:gz") as packed:
-            for part in (f"live/{name}", f"archive/{name}", f"renewal/{name}.conf"):
+            for part in self._parts(name):
                 if os.path.lexists(os.path.join(self.path, part)):
                     packed.add(os.path.join(self.path, part), arcname=part)
         return target

@@ -16,7 +16,10 @@ from ansible_collections.ocore.cloud.plugins.module_utils._host.certbot import (
     Certbot,
     ConfigDir,
     Lineage,
+    method_of,
+    ordered_by,
     renewal_window,
+    webroot_method,
     window_line,
     with_window_line,
 )
@@ -34,19 +37,25 @@ class Declared:
 
     :param domains: host names in lower case, the main one first. Without any, what is there is kept.
     :param left_out: names that the caller has left out, with the reason.
+    :param former_name: name under which an earlier release kept it, or ``None``.
     """
 
     name: str
     domains: tuple[str, ...]
     left_out: Mapping[str, str]
+    former_name: str | None
 
 
 @dataclass(frozen=True)
 class Issuance:
-    """How certificates are to be issued."""
+    """How certificates are to be issued.
+
+    :param method: the settings of a renewal file that such an order leaves, see :func:`certbot.ordered_by`.
+    """
 
     server: str
     key_type: str
+    method: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -70,12 +79,17 @@ def parse_declared(items: Sequence[Mapping[str, Any]]) -> list[Declared]:
     :raises HostError: for a name or domain that cannot be ordered.
     """
     declared = [
-        Declared(item["name"], tuple(domain.lower() for domain in item["domains"]), dict(item["left_out"]))
+        Declared(
+            item["name"],
+            tuple(domain.lower() for domain in item["domains"]),
+            dict(item["left_out"]),
+            item["former_name"],
+        )
         for item in items
     ]
     names: set[str] = set()
     for item in declared:
-        problem = _name_problem(item.name, names) or _domains_problem(item)
+        problem = _name_problem(item.name, names) or _former_problem(item) or _domains_problem(item)
         if problem:
             raise HostError(f"{problem} Nothing was changed.", certificates=[])
         names.add(item.name)
@@ -86,6 +100,12 @@ def _name_problem(name: str, seen: Collection[str]) -> str | None:
     if not _NAME.fullmatch(name):
         return f"Certificate name '{name}' is not valid: letters, digits, '.', '_' and '-' only."
     return f"Certificate name '{name}' is declared twice." if name in seen else None
+
+
+def _former_problem(item: Declared) -> str | None:
+    if item.former_name is None or (_NAME.fullmatch(item.former_name) and item.former_name != item.name):
+        return None
+    return f"former_name '{item.former_name}' of certificate '{item.name}' is not valid: another name in the same characters."
 
 
 def _domains_problem(item: Declared) -> str | None:
@@ -122,6 +142,8 @@ def differences(
     surplus = sorted(covered - set(domains) - set(tolerated))
     if surplus:
         why.append(f"it covers {', '.join(surplus)}, which {'is' if len(surplus) == 1 else 'are'} no longer declared")
+    if not ordered_by(lineage.renewal, issuance.method):
+        why.append(f"it is renewed by {method_of(lineage.renewal)}")
     if lineage.server != issuance.server:
         why.append(f"it was issued by {lineage.server}")
     if certificate.key_type != issuance.key_type:
@@ -199,13 +221,14 @@ class Reconciler:
         self.module = module
         self.params = module.params
         self.config = ConfigDir(self.params["config_dir"])
-        self.issuance = Issuance(self.params["server"], self.params["key_type"])
+        self.issuance = Issuance(self.params["server"], self.params["key_type"], webroot_method(self.params["webroot"]))
         self.check = NameCheck(
             self.params["webroot"], split_address(self.params["check_address"]), self.params["check_timeout"]
         )
         path = module.get_bin_path("certbot")
         self.certbot = Certbot(module, path) if path else None
         self.outcome = Outcome()
+        self.owned = self.config.owned(self.params["webroot"])
 
     def run(self) -> Outcome:
         """Bring the certificates in line with the declared ones. Return what was done.
@@ -213,18 +236,90 @@ class Reconciler:
         :raises HostError: when nothing can be done.
         """
         declared = parse_declared(self.params["certificates"])
+        taken_over = {item.name: item.former_name for item in declared if self.take_over(item)}
+        if self.params["take_over_only"]:
+            self.report_taken_over(taken_over)
+        else:
+            self.reconcile(declared, taken_over)
+        self.record_owned()
+        return self.outcome
+
+    def reconcile(self, declared: list[Declared], taken_over: Mapping[str, str | None]) -> None:
+        """Order what differs, and remove what is surplus."""
         if not self.certbot and not self.module.check_mode:
             raise HostError(
                 "certbot is not installed on this host. Install the package certbot first.", certificates=[]
             )
-        lineages = {item.name: self.config.lineage(item.name) for item in declared}
-        for decision in self.decisions(declared, lineages):
-            self.apply(decision, lineages[decision.name])
-        names = set(lineages)
+        mine = [item for item in declared if not self.refuse(item)]
+        # In check mode what is taken over is still under its former name.
+        lineages = {
+            item.name: self.config.lineage(item.name) or self.config.lineage(taken_over.get(item.name) or item.name)
+            for item in mine
+        }
+        for decision in self.decisions(mine, lineages):
+            self.apply(decision, lineages[decision.name], taken_over.get(decision.name))
+        names = {item.name for item in declared}
+        former = {
+            item.former_name: item.name for item in declared if item.former_name and item.former_name not in names
+        }
+        self.remove(
+            {name: f"'{new}' has taken its place" for name, new in former.items() if self.replaced(name, new)}, "kept"
+        )
         if self.params["purge"]:
-            self.purge(names)
-        self.record_owned(names)
-        return self.outcome
+            self.remove(dict.fromkeys(set(self.owned) - set(former) - names, "it is no longer declared"), "failed")
+
+    def take_over(self, item: Declared) -> bool:
+        """Copy a certificate that an earlier release kept under another name. Return whether that is, or would be, done.
+
+        The former one stays until nothing uses it: a web server reads it meanwhile.
+        """
+        former = item.former_name
+        if former is None or former not in self.owned or not self.config.renewal(former):
+            return False
+        if self.config.renewal(item.name) or (self.config.exists(item.name) and item.name not in self.owned):
+            return False
+        self.owned[item.name] = self.owned[former]
+        if not self.module.check_mode:
+            # First, so that what an interrupted run leaves behind is known to be ours.
+            self.config.write_owned(self.owned)
+            try:
+                self.config.copy(former, item.name)
+            except OSError as error:
+                self.config.discard(item.name)
+                self.module.warn(
+                    f"Certificate '{former}' could not be taken over as '{item.name}': {error}. It is ordered."
+                )
+                return False
+        self.outcome.changed = True
+        return True
+
+    def report_taken_over(self, taken_over: Mapping[str, str | None]) -> None:
+        """Add an entry for each certificate that was taken over."""
+        for name, former in taken_over.items():
+            entry = {"name": name, "state": "taken_over", "why": [f"it was named '{former}' before"], "left_out": {}}
+            self.outcome.add(self.config.lineage(name), **entry)
+
+    def replaced(self, former: str, name: str) -> bool:
+        """Return whether a former certificate of ours has done its service."""
+        return former in self.owned and name in self.owned and bool(self.config.renewal(name))
+
+    def refuse(self, item: Declared) -> bool:
+        """Report a declared certificate that somebody else has made, and leave it alone. Return whether it is one."""
+        if item.name in self.owned or not self.config.exists(item.name):
+            return False
+        self.outcome.add(
+            self.config.lineage(item.name),
+            name=item.name,
+            state="failed",
+            why=[],
+            left_out=dict(item.left_out),
+            error=(
+                f"Certificate '{item.name}' was not ordered: {self.config.path} has one of this name that this collection "
+                f"has not made ({method_of(self.config.renewal(item.name))}). It stays as it is. Declare another name, or "
+                f"delete it: certbot delete --cert-name {item.name}."
+            ),
+        )
+        return True
 
     def decisions(self, declared: list[Declared], lineages: dict[str, Lineage | None]) -> list[Decision]:
         """Return what to do, after checking the names that matter.
@@ -250,8 +345,11 @@ class Reconciler:
             return {}
         return self.check.unreachable(sorted(names))
 
-    def apply(self, decision: Decision, lineage: Lineage | None) -> None:
-        """Carry out the decision for one certificate."""
+    def apply(self, decision: Decision, lineage: Lineage | None, former: str | None) -> None:
+        """Carry out the decision for one certificate.
+
+        :param former: the name from which it was taken over in this run, or ``None``.
+        """
         name = decision.name
         entry: dict[str, Any] = {"name": name, "state": "unchanged", "why": decision.why, "left_out": decision.left_out}
         before = lineage.shown() if lineage else None
@@ -260,6 +358,8 @@ class Reconciler:
             entry.update({"state": "failed", "error": error} if error else {"state": "issued"})
             self.outcome.changed |= error is None
             lineage = self.config.lineage(name)
+        elif former is not None:
+            entry.update(state="taken_over", why=[f"it was named '{former}' before"])
         elif lineage is None:
             entry["state"] = "missing"
         if lineage is not None and self.set_window(name, lineage):
@@ -280,6 +380,9 @@ class Reconciler:
         if self.module.check_mode or self.certbot is None:
             return None
         name = decision.name
+        self.owned[name] = dict(self.issuance.method)
+        # First, so that what an interrupted run has ordered is known to be ours.
+        self.config.write_owned(self.owned)
         problem = self.certbot.order(name, list(decision.domains))
         if problem is None:
             return None
@@ -303,44 +406,58 @@ class Reconciler:
             self.config.write_renewal(name, needed)
         return True
 
-    def purge(self, declared: Collection[str]) -> None:
-        """Delete the certificates that are managed and no longer declared."""
-        surplus = {name: self.config.lineage(name) for name in sorted(self.config.owned() - set(declared))}
-        nginx = self.module.get_bin_path("nginx") if any(surplus.values()) else None
-        used = self.module.run_command([nginx, "-T", "-q"])[1] if nginx else ""
-        for name, lineage in surplus.items():
-            if lineage is None:
-                continue
+    def remove(self, surplus: Mapping[str, str], otherwise: str) -> None:
+        """Archive and delete certificates of ours.
+
+        :param surplus: name → why.
+        :param otherwise: state of one that cannot be deleted.
+        """
+        lineages = {name: self.config.lineage(name) for name in sorted(surplus) if self.config.exists(name)}
+        used = self.used_by_nginx() if lineages else ""
+        for name, lineage in lineages.items():
             error = self.delete(name, used)
-            entry = {"name": name, "state": "deleted", "why": ["it is no longer declared"], "left_out": {}}
+            entry = {"name": name, "state": "deleted", "why": [surplus[name]], "left_out": {}}
             if error:
-                entry.update(state="failed", error=error)
+                entry.update({"error": error} if otherwise == "failed" else {"why": [error]}, state=otherwise)
             else:
                 self.outcome.changed = True
-                self.outcome.before[name], self.outcome.after[name] = lineage.shown(), None
+                self.outcome.before[name], self.outcome.after[name] = lineage.shown() if lineage else None, None
             self.outcome.add(lineage, **entry)
 
-    def delete(self, name: str, used: str) -> str | None:
+    def used_by_nginx(self) -> str | None:
+        """Return the configuration of nginx; ``None`` when it cannot be read."""
+        nginx = self.module.get_bin_path("nginx")
+        if not nginx:
+            return ""
+        rc, out, _err = self.module.run_command([nginx, "-T", "-q"])
+        return out if rc == 0 else None
+
+    def delete(self, name: str, used: str | None) -> str | None:
         """Archive and delete a certificate, but not in check mode. Return ``None``, or what keeps it.
 
         :param used: the configuration of nginx.
         """
+        kept = f"Certificate '{name}' was not deleted:"
+        if used is None:
+            return f"{kept} nginx may still use it, and its configuration has an error. Run nginx -t, and correct it first."
         if f"{self.config.live(name)}/" in used:
-            return f"Certificate '{name}' was not deleted: nginx still uses it. Remove it from the configuration of nginx first."
+            return f"{kept} nginx still uses it. Remove it from the configuration of nginx first."
         if self.module.check_mode or self.certbot is None:
             return None
         self.config.archive(name)
         problem = self.certbot.delete(name)
         return f"certbot could not delete '{name}'. It ended with {problem}" if problem else None
 
-    def record_owned(self, declared: Collection[str]) -> None:
+    def record_owned(self) -> None:
         """Write down which certificates are managed."""
-        owned = self.config.owned()
-        here = {name for name in owned | set(declared) if self.config.lineage(name) is not None}
-        if self.module.check_mode:
-            here |= self.outcome.names("issued")
-        here -= self.outcome.names("deleted")
-        if here == owned:
+        gone, coming = self.outcome.names("deleted"), self.outcome.names("issued") | self.outcome.names("taken_over")
+        here = {
+            name: method
+            for name, method in {**{name: dict(self.issuance.method) for name in coming}, **self.owned}.items()
+            if name not in gone and (name in coming or self.config.exists(name))
+        }
+        listed = self.config.listed()
+        if here == listed or not (here or listed):
             return
         self.outcome.changed = True
         if not self.module.check_mode:

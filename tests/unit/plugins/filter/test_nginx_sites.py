@@ -278,26 +278,26 @@ def test_certificate_decides_which_names_get_https_and_which_is_canonical() -> N
             {"domain": "c.example.com"},
         ]
     )
-    [site] = nginx_sites([item], {"shop": certificate("b.example.com", "c.example.com")})["sites"]
+    [site] = nginx_sites([item], {"ocore-shop": certificate("b.example.com", "c.example.com")})["sites"]
     assert (site["canonical"], site["redirect_code"], site["tls_names"]) == (
         "b.example.com",
         302,
         ["b.example.com", "c.example.com"],
     )
-    [site] = nginx_sites([item], {"shop": certificate("main.example.com")})["sites"]
+    [site] = nginx_sites([item], {"ocore-shop": certificate("main.example.com")})["sites"]
     assert (site["canonical"], site["redirect_code"]) == ("main.example.com", 301)
     assert "the certificate does not cover 'b.example.com'" in site["notes"]
 
 
 def test_certificate_with_a_wildcard_covers_one_label() -> None:
     item = record(domains=[{"domain": "a.example.com"}, {"domain": "b.a.example.com"}])
-    [site] = nginx_sites([item], {"shop": certificate("*.example.com")})["sites"]
+    [site] = nginx_sites([item], {"ocore-shop": certificate("*.example.com")})["sites"]
     assert site["tls_names"] == ["a.example.com"]
 
 
 def test_certificate_that_cannot_be_used_is_not_rendered() -> None:
     model = nginx_sites(
-        [record()], {"shop": {"usable": False, "problem": "the key doesn't fit", "names": ["shop.example.com"]}}
+        [record()], {"ocore-shop": {"usable": False, "problem": "the key doesn't fit", "names": ["shop.example.com"]}}
     )
     assert model["sites"][0]["tls"] is None
     assert model["sites"][0]["notes"] == ["the certificate cannot be used: the key doesn't fit"]
@@ -353,9 +353,26 @@ def test_certificates_of_instances() -> None:
         refuse_dns_status=["pending", "failed"],
     )
     assert needed == [
-        {"name": "noport", "domains": [], "left_out": {}},
-        {"name": "shop", "domains": ["a.example.com"], "left_out": {"b.example.com": "dns_status is pending"}},
+        {"name": "ocore-noport", "former_name": "noport", "domains": [], "left_out": {}},
+        {
+            "name": "ocore-shop",
+            "former_name": "shop",
+            "domains": ["a.example.com"],
+            "left_out": {"b.example.com": "dns_status is pending"},
+        },
     ]
+
+
+def test_certificate_under_the_plain_slug_serves_until_ours_is_there() -> None:
+    early, ours = (
+        certificate("shop.example.com", fullchain="/early"),
+        certificate("shop.example.com", fullchain="/ours"),
+    )
+    for found, path in (({"shop": early}, "/early"), ({"shop": early, "ocore-shop": ours}, "/ours")):
+        model = nginx_sites([record()], found)
+        assert model["served"] == [{"server_name": "shop.example.com", "path": path}]
+        [entry] = host_report([record()], model, found, listening=[20000, 20001])
+        assert (entry["served"], entry["certificate"]["serial"]) == (True, "3A")
 
 
 def test_ports_of_instances() -> None:
@@ -367,7 +384,7 @@ def test_ports_of_instances() -> None:
 
 
 def report(item: dict[str, Any], found: dict[str, Any] | None = None, **more: Any) -> dict[str, Any]:
-    certificates = {"shop": found} if found else {}
+    certificates = {"ocore-shop": found} if found else {}
     more.setdefault("listening", [20000, 20001])
     [entry] = host_report([item], nginx_sites([item], certificates), certificates, **more)
     return entry
@@ -392,7 +409,7 @@ def test_report_says_why_an_instance_is_not_served() -> None:
     entry = report(
         record(),
         None,
-        orders=[{"name": "shop", "left_out": {"shop.example.com": "not reachable"}, "error": "certbot failed"}],
+        orders=[{"name": "ocore-shop", "left_out": {"shop.example.com": "not reachable"}, "error": "certbot failed"}],
     )
     assert entry["served"] is False
     assert entry["reasons"] == ["there is no certificate yet", "'shop.example.com': not reachable", "certbot failed"]

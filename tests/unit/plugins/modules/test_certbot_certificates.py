@@ -46,7 +46,8 @@ name, config = option("--cert-name"), pathlib.Path(option("--config-dir"))
 if (state / ("fail-" + name)).exists():
     print("Some challenges have failed.", file=sys.stderr); sys.exit(1)
 if arguments[0] == "delete":
-    shutil.rmtree(config / "live" / name); (config / "renewal" / (name + ".conf")).unlink(); sys.exit()
+    shutil.rmtree(config / "live" / name); shutil.rmtree(config / "archive" / name)
+    (config / "renewal" / (name + ".conf")).unlink(); sys.exit()
 domains = [arguments[i + 1] for i, item in enumerate(arguments) if item == "--domain"]
 command = [sys.executable, {maker!r}, str(config), name, option("--server"), option("--key-type"), "90", *domains]
 subprocess.run(command, check=True)
@@ -68,15 +69,40 @@ builder = x509.CertificateBuilder().subject_name(subject).issuer_name(subject).p
 builder = builder.serial_number(x509.random_serial_number()).not_valid_before(start)
 builder = builder.not_valid_after(start + timedelta(days=days))
 builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName(item) for item in domains]), critical=False)
-live = pathlib.Path(config) / "live" / name
-live.mkdir(parents=True, exist_ok=True)
+config = pathlib.Path(config)
+live, archive, renewal = config / "live" / name, config / "archive" / name, config / "renewal"
+for directory in (live, archive, renewal):
+    directory.mkdir(parents=True, exist_ok=True)
 pem = serialization.Encoding.PEM
-(live / "fullchain.pem").write_bytes(builder.sign(key, hashes.SHA256()).public_bytes(pem))
 plain = serialization.NoEncryption()
-(live / "privkey.pem").write_bytes(key.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain))
-renewal = pathlib.Path(config) / "renewal"
-renewal.mkdir(exist_ok=True)
-text = f"# renew_before_expiry = 30 days\\nversion = 2.1.0\\n[renewalparams]\\nserver = {server}\\n"
+number = 1 + len(list(archive.glob("privkey*")))
+for file, content in (
+    ("fullchain", builder.sign(key, hashes.SHA256()).public_bytes(pem)),
+    ("privkey", key.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain)),
+):
+    (archive / f"{file}{number}.pem").write_bytes(content)
+    (archive / f"{file}{number}.pem").chmod(0o600 if file == "privkey" else 0o644)
+    (live / f"{file}.pem").unlink(missing_ok=True)
+    (live / f"{file}.pem").symlink_to(f"../../archive/{name}/{file}{number}.pem")
+(live / "README").write_text("This directory contains your keys and certificates.")
+webroot = config.parent / "webroot"
+text = f'''# renew_before_expiry = 30 days
+version = 2.1.0
+archive_dir = {archive}
+fullchain = {live}/fullchain.pem
+privkey = {live}/privkey.pem
+
+# Options used in the renewal process
+[renewalparams]
+account = 0123
+authenticator = webroot
+webroot_path = {webroot},
+server = {server}
+key_type = {key_type}
+[[webroot_map]]
+'''
+for domain in domains:
+    text += f"{domain} = {webroot}" + chr(10)
 (renewal / (name + ".conf")).write_text(text)
 """
 
@@ -102,10 +128,33 @@ class Host:
     def certificate(
         self, name: str, *domains: str, server: str = SERVER, key_type: str = "ecdsa", days: str = "90"
     ) -> None:
-        """Write a certificate. days: lifetime, or lifetime/age."""
+        """Write a certificate as the module orders it, and list it. days: lifetime, or lifetime/age."""
+        self.foreign(name, *domains, server=server, key_type=key_type, days=days)
+        how = {"authenticator": "webroot", "webroot_path": str(self.webroot)}
+        path = self.config / "ocore-certificates.json"
+        listed = json.loads(path.read_text())["certificates"] if path.exists() else {}
+        path.write_text(json.dumps({"certificates": {**listed, name: how}}))
+
+    def foreign(
+        self, name: str, *domains: str, server: str = SERVER, key_type: str = "ecdsa", days: str = "90"
+    ) -> None:
+        """Write a certificate that is not listed."""
         import subprocess
 
         subprocess.run([sys.executable, self.maker, self.config, name, server, key_type, days, *domains], check=True)
+
+    def edit_renewal(self, name: str, old: str, new: str) -> None:
+        path = self.config / "renewal" / f"{name}.conf"
+        path.write_text(path.read_text().replace(old, new))
+
+    def early_list(self, *names: str) -> None:
+        """Write the list of an early release: every declared name, whoever had made the certificate."""
+        (self.config / "ocore-certificates.json").write_text(json.dumps({"certificates": sorted(names)}))
+
+    def files(self) -> dict[str, bytes]:
+        return {
+            str(path.relative_to(self.config)): path.read_bytes() for path in self.config.rglob("*") if path.is_file()
+        }
 
     def run(self, *declared: dict[str, Any], check_mode: bool = False, **options: Any) -> dict[str, Any]:
         arguments = {
@@ -212,7 +261,7 @@ def test_left_out_name_stays_in_a_good_certificate(host: Host) -> None:
 def test_order_for_a_key_of_another_certificate(host: Host) -> None:
     host.certificate("shop", "a.example.com")
     host.certificate("other", "o.example.com")
-    os.replace(host.config / "live" / "other" / "privkey.pem", host.config / "live" / "shop" / "privkey.pem")
+    os.replace(host.config / "archive" / "other" / "privkey1.pem", host.config / "archive" / "shop" / "privkey1.pem")
     result = host.run(declared("shop", "a.example.com"))
     assert "does not belong" in result["certificates"][0]["why"][0]
 
@@ -227,13 +276,13 @@ def test_check_mode_orders_nothing_and_predicts(host: Host) -> None:
     host.certificate("old", "o.example.com")
     host.run(declared("old", "o.example.com"))
     host.orders()
-    before = {path: path.read_bytes() for path in host.config.rglob("*") if path.is_file()}
+    before = host.files()
     result = host.run(declared("shop", "a.example.com"), check_mode=True, purge=True)
     assert (result["changed"], states(result)) == (True, {"shop": "issued", "old": "deleted"})
     assert result["diff"]["after"]["shop"] == {"domains": ["a.example.com"], "server": SERVER, "key_type": "ecdsa"}
     assert result["diff"]["after"]["old"] is None
     assert host.orders() == []
-    assert {path: path.read_bytes() for path in host.config.rglob("*") if path.is_file()} == before
+    assert host.files() == before
 
 
 def test_failed_order_does_not_stop_the_others(host: Host) -> None:
@@ -275,7 +324,7 @@ def test_lock_wait_times_out(host: Host) -> None:
 
 
 def test_purge_deletes_only_what_was_managed_before(host: Host) -> None:
-    host.certificate("foreign", "f.example.com")
+    host.foreign("foreign", "f.example.com")
     host.run(declared("shop", "a.example.com"), declared("old", "o.example.com"))
     host.orders()
     assert states(host.run(declared("shop", "a.example.com"))) == {"shop": "unchanged"}
@@ -292,11 +341,185 @@ def test_purge_deletes_only_what_was_managed_before(host: Host) -> None:
 
 def test_purge_stops_at_a_damaged_list_of_managed_certificates(host: Host) -> None:
     host.run(declared("shop", "a.example.com"))
-    for damage in ("{", "[]", "{}"):
+    for damage in ("{", "[]", "{}", '{"certificates": {"shop": 1}}'):
         (host.config / "ocore-certificates.json").write_text(damage)
         result = host.run(purge=True)
-        assert "ocore-certificates.json is damaged. Remove it" in result["msg"]
+        assert "ocore-certificates.json is damaged. Restore it, or remove it" in result["msg"]
         assert (host.config / "live" / "shop").is_dir()
+
+
+def test_ownership_without_a_list_is_read_from_the_renewal_files(host: Host) -> None:
+    host.run(
+        declared("ocore-shop", "a.example.com"),
+        declared("ocore-old", "o.example.com"),
+        declared("mine", "m.example.com"),
+    )
+    host.orders()
+    host.foreign("ocore-nginx", "n.example.com")
+    host.edit_renewal("ocore-nginx", "authenticator = webroot", "authenticator = nginx")
+    (host.config / "ocore-certificates.json").unlink()
+    result = host.run(declared("ocore-shop", "a.example.com"), purge=True)
+    assert states(result) == {"ocore-shop": "unchanged", "ocore-old": "deleted"}
+    assert sorted(os.listdir(host.config / "live")) == ["mine", "ocore-nginx", "ocore-shop"]
+    assert host.run(declared("ocore-shop", "a.example.com"), purge=True)["changed"] is False
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("", ""),
+        ("authenticator = webroot", "authenticator = nginx\ninstaller = nginx"),
+        ("/webroot", "/html"),
+        ("authenticator = webroot", "authenticator = standalone"),
+    ],
+)
+def test_ownership_of_a_certificate_made_by_hand_under_a_declared_name(host: Host, old: str, new: str) -> None:
+    host.foreign("shop", "x.example.com", days="90/80")
+    host.edit_renewal("shop", old, new)
+    before = host.files()
+    result = host.run(declared("shop", "a.example.com"), declared("good", "g.example.com"), purge=True)
+    assert states(result) == {"shop": "failed", "good": "issued"}
+    assert "has one of this name that this collection has not made" in result["msg"]
+    assert host.ordered() == ["good"]
+    assert before.items() <= host.files().items()
+    assert list(json.loads(host.files()["ocore-certificates.json"])["certificates"]) == ["good"]
+
+
+def test_ownership_ends_when_somebody_makes_the_certificate_otherwise(host: Host) -> None:
+    host.certificate("shop", "a.example.com")
+    host.edit_renewal("shop", "authenticator = webroot", "authenticator = standalone")
+    assert states(host.run(declared("shop", "a.example.com", "b.example.com"), purge=True)) == {"shop": "failed"}
+    assert host.run(purge=True)["certificates"] == []
+    assert (host.config / "live" / "shop").is_dir()
+
+
+def test_ownership_of_what_an_interrupted_run_has_ordered(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(module.Reconciler, "record_owned", lambda _self: None)
+        host.run(declared("shop", "a.example.com"))
+    assert states(host.run(declared("shop", "a.example.com"))) == {"shop": "unchanged"}
+
+
+FORMER = {"former_name": "shop"}
+
+
+def test_takeover_renames_without_an_order(host: Host) -> None:
+    host.foreign("shop", "a.example.com")
+    host.early_list("shop")
+    served = (host.config / "live" / "shop" / "fullchain.pem").read_bytes()
+    result = host.run(declared("ocore-shop", "a.example.com", **FORMER), take_over_only=True)
+    assert (result["changed"], states(result), host.orders()) == (True, {"ocore-shop": "taken_over"}, [])
+    # The web server reads the former one until it is told otherwise.
+    for name in ("shop", "ocore-shop"):
+        assert (host.config / "live" / name / "fullchain.pem").read_bytes() == served
+    assert os.readlink(host.config / "live" / "ocore-shop" / "privkey.pem") == "../../archive/ocore-shop/privkey1.pem"
+    assert (host.config / "archive" / "ocore-shop" / "privkey1.pem").stat().st_mode & 0o777 == 0o600
+    assert host.renewal("ocore-shop") == host.renewal("shop").replace("/shop", "/ocore-shop")
+    assert host.run(declared("ocore-shop", "a.example.com", **FORMER), take_over_only=True)["changed"] is False
+
+    result = host.run(declared("ocore-shop", "a.example.com", **FORMER))
+    assert states(result) == {"ocore-shop": "unchanged", "shop": "deleted"}
+    assert [call[0] for call in host.orders()] == ["delete"]
+    assert sorted(os.listdir(host.config / "live")) == ["ocore-shop"]
+    assert len(list((host.config / "ocore-deleted").iterdir())) == 1
+    result = host.run(declared("ocore-shop", "a.example.com", **FORMER), purge=True)
+    assert (result["changed"], states(result)) == (False, {"ocore-shop": "unchanged"})
+
+
+def test_takeover_in_one_run_and_an_order_for_what_differs(host: Host) -> None:
+    host.foreign("shop", "a.example.com")
+    host.foreign("crm", "c.example.com")
+    host.early_list("shop", "crm")
+    items = [
+        declared("ocore-shop", "a.example.com", **FORMER),
+        declared("ocore-crm", "c.example.com", "d.example.com", former_name="crm"),
+    ]
+    predicted = host.run(*items, check_mode=True)
+    assert states(predicted) == {"ocore-shop": "taken_over", "ocore-crm": "issued"}
+    result = host.run(*items)
+    assert states(result) == {"ocore-shop": "taken_over", "ocore-crm": "issued", "shop": "deleted", "crm": "deleted"}
+    assert [call[:3] for call in host.orders() if call[0] == "certonly"] == [["certonly", "--cert-name", "ocore-crm"]]
+    assert host.run(*items)["changed"] is False
+
+
+def test_takeover_keeps_the_former_one_while_nginx_uses_it(host: Host) -> None:
+    host.foreign("shop", "a.example.com")
+    host.early_list("shop")
+    nginx = host.path / "bin" / "nginx"
+    nginx.write_text(f"#!/bin/sh\necho 'ssl_certificate {host.config}/live/shop/fullchain.pem;'\n")
+    nginx.chmod(0o755)
+    result = host.run(declared("ocore-shop", "a.example.com", **FORMER))
+    assert states(result) == {"ocore-shop": "taken_over", "shop": "kept"}
+    assert host.run(declared("ocore-shop", "a.example.com", **FORMER))["changed"] is False
+    nginx.write_text("#!/bin/sh\n")
+    assert states(host.run(declared("ocore-shop", "a.example.com", **FORMER)))["shop"] == "deleted"
+
+
+@pytest.mark.parametrize(
+    ("listed", "old", "new"),
+    [
+        (False, "", ""),
+        (True, "/webroot", "/html"),
+        (True, "authenticator = webroot", "authenticator = nginx\ninstaller = nginx"),
+        (True, "account = 0123", "account = 0123\nrenew_hook = systemctl reload postfix"),
+    ],
+)
+def test_takeover_leaves_the_certificates_of_others(host: Host, listed: bool, old: str, new: str) -> None:
+    host.foreign("shop", "a.example.com")
+    host.edit_renewal("shop", old, new)
+    if listed:
+        host.early_list("shop")
+    before = host.files()
+    item = declared("ocore-shop", "a.example.com", **FORMER)
+    assert host.run(item, take_over_only=True)["certificates"] == []
+    assert states(host.run(item, purge=True)) == {"ocore-shop": "issued"}
+    assert states(host.run(purge=True)) == {"ocore-shop": "deleted"}
+    before.pop("ocore-certificates.json", None)
+    assert before.items() <= host.files().items()
+
+
+def test_takeover_that_was_interrupted_is_completed(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    host.foreign("shop", "a.example.com")
+    host.early_list("shop")
+    item = declared("ocore-shop", "a.example.com", **FORMER)
+    with monkeypatch.context() as patch:
+        patch.setattr(certbot.ConfigDir, "write_renewal", lambda *_arguments: sys.exit(1))
+        with (
+            pytest.raises(SystemExit),
+            patch_module_args(
+                {
+                    "certificates": [item],
+                    "config_dir": str(host.config),
+                    "webroot": str(host.webroot),
+                    "take_over_only": True,
+                }
+            ),
+        ):
+            module.main()
+    assert states(host.run(item)) == {"ocore-shop": "taken_over", "shop": "deleted"}
+    assert [call[0] for call in host.orders()] == ["delete"]
+
+
+def test_takeover_that_fails_is_ordered(host: Host) -> None:
+    host.foreign("shop", "a.example.com")
+    host.early_list("shop")
+    (host.config / "archive" / "shop").rename(host.config / "archive" / "away")
+    assert states(host.run(declared("ocore-shop", "a.example.com", **FORMER)))["ocore-shop"] == "issued"
+
+
+@pytest.mark.parametrize("name", ["../x", "ocore-shop", ""])
+def test_takeover_of_a_name_that_is_not_valid(host: Host, name: str) -> None:
+    result = host.run(declared("ocore-shop", "a.example.com", former_name=name))
+    assert f"former_name '{name}' of certificate 'ocore-shop' is not valid" in result["msg"]
+
+
+def test_purge_keeps_everything_while_the_configuration_of_nginx_is_broken(host: Host) -> None:
+    host.run(declared("old", "o.example.com"))
+    nginx = host.path / "bin" / "nginx"
+    nginx.write_text("#!/bin/sh\nexit 1\n")
+    nginx.chmod(0o755)
+    assert "its configuration has an error" in host.run(purge=True)["msg"]
+    assert (host.config / "live" / "old").is_dir()
 
 
 def test_purge_keeps_a_declared_certificate_without_domains(host: Host) -> None:
