@@ -30,7 +30,7 @@ with contextlib.suppress(ImportError):  # nothing is sent without it: the check 
 TRANSIENT = frozenset({429, 500, 502, 503, 504})
 TIMED_OUT = frozenset({408, 504, 524})
 """Answers of a gateway that stopped waiting: the work may go on behind it."""
-NAMES_ONE = frozenset({400, 403, 404, 409, 410, 422, 500})
+NAMES_ONE = frozenset({400, 403, 404, 409, 410, 422, 500, 502, 503, 504})
 """Answers that may be about the one instance that was asked for."""
 
 LOOKED_AT = 20_000

@@ -19,6 +19,9 @@ GATHER = ("health", "health_score")
 GATHER_THREADS = 8
 """Requests at once. Control planes have been seen to fail from about ten parallel calls of one client."""
 
+OUTAGE = 2 * GATHER_THREADS
+"""Transient failures in a row that count as an outage of oCore: retrying for each of thousands would take hours."""
+
 _KEYS = {"health": "health", "health_score": "health_score_details"}
 """Where a record holds what was gathered."""
 
@@ -75,11 +78,14 @@ def gather_records(
     try:
         futures = [pool.submit(_gather, client, instance, what, reveal_env_vars) for _record, instance, what in jobs]
         failures: list[OcoreError] = []
+        in_a_row = 0
         for (record, _instance, what), future in zip(jobs, futures, strict=True):
             try:
                 record[_KEYS[what]] = future.result()
+                in_a_row = 0
             except OcoreError as error:
-                if not error.about_one:
+                in_a_row = in_a_row + 1 if error.transient else 0
+                if not error.about_one or in_a_row >= OUTAGE:
                     raise
                 failures.append(error)
                 record[_KEYS[what]] = None

@@ -244,7 +244,13 @@ def test_answer_about_one_instance_that_cannot_be_used_is_told_from_a_general_fa
     assert refusal(lambda: client(ocore.api_url, retries=0).get_health(instance())).about_one
 
 
-@pytest.mark.parametrize("status", [401, 429, 503])
+@pytest.mark.parametrize("status", [403, 409, 422, 500, 502, 503, 504])
+def test_answer_that_may_meet_one_instance_alone_is_told_from_a_general_failure(ocore: Scripted, status: int) -> None:
+    ocore.expect("GET", f"{PATH}/health", status=status)
+    assert refusal(lambda: client(ocore.api_url, retries=0).get_health(instance())).about_one
+
+
+@pytest.mark.parametrize("status", [401, 429])
 def test_answer_that_meets_every_instance_alike_is_a_general_failure(ocore: Scripted, status: int) -> None:
     ocore.expect("GET", f"{PATH}/health", status=status)
     assert not refusal(lambda: client(ocore.api_url, retries=0).get_health(instance())).about_one

@@ -175,8 +175,17 @@ def test_identity_is_stripped(ocore: Scripted) -> None:
 @pytest.mark.parametrize("gather", [["health"], ["health_score"]])
 @pytest.mark.parametrize(
     "step",
-    [{"status": 500}, {"status": 403}, {"status": 409}, {"status": 422}, {"answer": b"no health today"}],
-    ids=["500", "403", "409", "422", "text"],
+    [
+        {"status": 500},
+        {"status": 502},
+        {"status": 503},
+        {"status": 504},
+        {"status": 403},
+        {"status": 409},
+        {"status": 422},
+        {"answer": b"no health today"},
+    ],
+    ids=["500", "502", "503", "504", "403", "409", "422", "text"],
 )
 def test_gather_gives_null_and_a_warning_for_one_that_fails(
     ocore: Scripted, gather: list[str], step: dict[str, Any], monkeypatch: pytest.MonkeyPatch
@@ -202,3 +211,15 @@ def test_gather_fails_when_the_token_is_refused(ocore: Scripted) -> None:
     ocore.expect("GET", f"{PATH}/health", status=401)
     result = read(ocore, gather=["health"])
     assert result["error"]["status"] == 401
+
+
+def test_gather_ends_early_in_an_outage(ocore: Scripted, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "GATHER_THREADS", 1)  # the script knows one order
+    monkeypatch.setattr(reading, "OUTAGE", 2)
+    ocore.expect("GET", "/instances", answer=[wire(id=name, slug=name) for name in "abcd"])
+    ocore.expect("GET", "/instances/a/health", answer={"status": "running"})
+    for name in "bcd":
+        ocore.expect("GET", f"/instances/{name}/health", status=503)
+    result = read(ocore, gather=["health"], retries=0)
+    assert "health of instance c (c): oCore answered HTTP 503" in result["msg"]
+    assert "instances" not in result
