@@ -15,7 +15,7 @@ TARGET ?=
 # Those that take longest begin first.
 SESSIONS ?= integration unit lint platform sanity ansible_units build docs examples report contract soak render
 CORES ?= 2.19 2.20 2.22
-MATRIX ?= $(foreach core,$(CORES),integration-$(core) unit-$(core) sanity-$(core)) sanity-devel
+MATRIX ?= $(foreach core,$(CORES),integration-$(core) unit-$(core) sanity-$(core)) unit-lowest sanity-devel
 
 .DEFAULT_GOAL := help
 .PHONY: help demo unit integration lint docs sanity soak bench test test-matrix test-roles clean
@@ -50,7 +50,7 @@ bench: $(NOX) ## Measure it beside others: table, JSON and picture in .build/ben
 test: $(NOX) ## Run everything that needs no Docker engine, on the newest ansible-core (SESSIONS="lint docs": some)
 	@$(RUN) --jobs $(JOBS) $(SESSIONS)
 
-test-matrix: $(NOX) ## Run units, integration and sanity on the other ansible-cores (CORES=2.19: one)
+test-matrix: $(NOX) ## Run units, integration and sanity on the other ansible-cores, and units with the oldest libraries (CORES=2.19: one)
 	@$(RUN) --jobs $(JOBS) $(MATRIX)
 
 test-roles: $(NOX) ## Run the roles on real hosts and build the execution environment (needs a Docker engine)

@@ -249,6 +249,23 @@ def _for_each_core() -> None:
 _for_each_core()
 
 
+@nox.session(name="unit-lowest", python=CORES[0].python)
+def unit_lowest(session: nox.Session) -> None:
+    """Run the unit tests of what imports libraries with the oldest releases of these that are supported."""
+    oldest = re.sub(">=([0-9.]+)", r"==\1.*", (ROOT / RUNTIME[1]).read_text(encoding="utf-8"))
+    _install(
+        session,
+        CORES[0].requirement,
+        *[line for line in oldest.splitlines() if not line.startswith("#")],
+        "urllib3==1.26.*",  # the oldest series that the oldest requests takes
+        "-r",
+        "tests/unit/requirements.txt",
+        *EMULATOR,
+    )
+    paths = session.posargs or ("tests/unit/plugins", "--ignore=tests/unit/plugins/modules")
+    session.run("pytest", "-q", "-n", "auto", "--dist", "loadfile", *paths, env=_collections())
+
+
 @nox.session(name="sanity-devel", python=DEVEL.python)
 def sanity_devel(session: nox.Session) -> None:
     """Run all sanity tests of the coming ansible-core, where the index has a pre-release of it."""

@@ -120,7 +120,7 @@ def wire_server(**fields: Any) -> dict[str, Any]:
 
 def instance(**fields: Any) -> Instance:
     """Give an instance as read from the API; ``fields`` are wire names."""
-    return parse(Instance, wire(**fields), fail)
+    return parse(Instance, wire(**fields), lambda text, _kind: fail(text))
 
 
 def listing(*items: object, total: int | None = None) -> Listing:

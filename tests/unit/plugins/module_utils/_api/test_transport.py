@@ -105,7 +105,10 @@ def test_answer_with_a_malformed_location_is_a_refusal(ocore: Scripted) -> None:
 
 @pytest.mark.parametrize("identity", ["..", "\ud800", "", "a\x00b"])
 def test_identity_that_no_url_can_hold_reaches_no_server(identity: str) -> None:
-    error = refusal(lambda: client("http://127.0.0.1:9/api").get_health(instance(id=identity)))
+    # Set afterwards: an old pydantic refuses the half of a character that a new one lets through.
+    named = instance()
+    named.id = identity
+    error = refusal(lambda: client("http://127.0.0.1:9/api").get_health(named))
     assert "is not the id of an instance" in error.message
     assert error.about_one
 
