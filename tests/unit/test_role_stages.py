@@ -35,7 +35,11 @@ def write_roles(where: Path) -> None:
     ):
         (where / f"roles/odoo_host/{part}").mkdir(parents=True)
         (where / f"roles/odoo_host/{part}/main.yml").write_text(content)
-    for role, files in (("docker", ["main"]), ("nginx", ["check", "main", "sites"]), ("certbot", ["main"])):
+    for role, files in (
+        ("docker", ["main"]),
+        ("nginx", ["check", "main", "sites"]),
+        ("certbot", ["main", "take_over"]),
+    ):
         (where / f"roles/{role}/tasks").mkdir(parents=True)
         for name in files:
             tasks = STAND_IN % (f"{role}/{name}", "{{ " + role + "_package_lock_timeout | default('none') }}")
@@ -45,10 +49,10 @@ def write_roles(where: Path) -> None:
 @pytest.mark.parametrize(
     ("tags", "stages"),
     [
-        ([], ["nginx/check", "docker/main", "nginx/main", "certbot/main", "nginx/sites"]),
+        ([], ["nginx/check", "docker/main", "certbot/take_over", "nginx/main", "certbot/main", "nginx/sites"]),
         (["docker"], ["nginx/check", "docker/main"]),
-        (["nginx"], ["nginx/check", "nginx/main"]),
-        (["certificates"], ["nginx/check", "certbot/main", "nginx/sites"]),
+        (["nginx"], ["nginx/check", "certbot/take_over", "nginx/main"]),
+        (["certificates"], ["nginx/check", "certbot/take_over", "certbot/main", "nginx/sites"]),
     ],
 )
 def test_stages_of_odoo_host_are_chosen_by_tags(tags: list[str], stages: list[str], tmp_path: Path) -> None:
