@@ -12,7 +12,7 @@ from ansible_collections.ocore.cloud.plugins.module_utils._api.times import days
 from ansible_collections.ocore.cloud.plugins.module_utils._ops.lifecycle import Phase
 from ansible_collections.ocore.cloud.plugins.plugin_utils._sites import (
     REMOVED_PHASES,
-    by_age,
+    by_claim,
     certificate_name,
     certificate_of,
     covered,
@@ -101,8 +101,8 @@ def _certificate(found: Mapping[str, Any] | None) -> dict[str, Any] | None:
 
 
 def _records_by_slug(instances: Iterable[object]) -> dict[str, Mapping[str, Any]]:
-    """Return the record of each slug; where several share one, the oldest has it."""
-    records = sorted((item for item in instances if isinstance(item, Mapping)), key=by_age, reverse=True)
+    """Return the record of each slug; where several share one, the first to claim it has it."""
+    records = sorted((item for item in instances if isinstance(item, Mapping)), key=by_claim, reverse=True)
     return {str(record["slug"]): record for record in records if valid_slug(record.get("slug"))}
 
 
@@ -112,6 +112,7 @@ def host_report(
     certificates: Mapping[str, Mapping[str, Any]] | None = None,
     listening: Iterable[int] = (),
     orders: Iterable[Mapping[str, Any]] = (),
+    plain_http: bool = False,
 ) -> list[dict[str, Any]]:
     """Return one entry per instance record: what the host serves, what not and why, and where oCore's records differ.
 
@@ -119,7 +120,9 @@ def host_report(
     :param certificates: what ``ocore.cloud.nginx_info`` found, by name.
     :param listening: the open ports that it found.
     :param orders: the ``certificates`` result of ``ocore.cloud.certbot_certificates``.
-    :returns: entries with slug, id, served (as a proxy to the instance, over https), url, maintenance, names (served over
+    :param plain_http: whether an instance without a certificate is meant to be served over plain http.
+    :returns: entries with slug, id, served (as a proxy to the instance, over https), unserved (it runs, is meant to be
+        served, and is not), url, maintenance, names (served over
         https), certificate (expires_at, serial, trusted, or ``None``), reasons (list of str) and drift (list of field,
         domain, ocore, host).
     """
@@ -133,11 +136,13 @@ def host_report(
         site = entry if "tls" in entry else None
         record, certificate = records.get(slug, {}), certificate_of(slug, found)
         maintenance = bool(site and site["maintenance"])
+        served = bool(site and site["tls"] and not maintenance)
         report.append(
             {
                 "slug": entry["slug"],
                 "id": entry.get("id") or record.get("id"),
-                "served": bool(site and site["tls"] and not maintenance),
+                "served": served,
+                "unserved": entry["running"] and not (served or maintenance or (site and plain_http)),
                 "maintenance": maintenance,
                 "url": f"https://{site['canonical']}/" if site and site["tls"] else None,
                 "names": list(site["tls_names"]) if site else [],

@@ -17,6 +17,11 @@ from typing import Any
 from ansible_collections.ocore.cloud.plugins.module_utils._ops.lifecycle import Phase, phase_of
 from ansible_collections.ocore.cloud.plugins.plugin_utils._instance_options import parse_instance_options
 
+try:
+    import idna  # requests brings it
+except ImportError:
+    idna = None  # type: ignore[assignment]
+
 # An instance in any other phase than stopped or these is served: its port is what counts.
 REMOVED_PHASES = frozenset({Phase.LEAVING, Phase.GONE})
 
@@ -40,11 +45,19 @@ def valid_slug(value: object) -> bool:
 def host_name(value: object) -> str | None:
     """Return the name in lower case without a final dot; ``None`` unless it is a full host name (RFC 1123, two labels or more).
 
-    Addresses and wildcards are not host names: neither can be validated over HTTP.
+    A name in Unicode becomes punycode, as browsers and certificates have it. Addresses and wildcards are not host names:
+    neither can be validated over HTTP.
     """
     if not isinstance(value, str):
         return None
     name = value.strip(" ").lower().removesuffix(".")
+    if not name.isascii():
+        if idna is None:
+            return None
+        try:
+            name = idna.encode(name, uts46=True).decode("ascii")
+        except idna.IDNAError:
+            return None
     labels = name.split(".")
     if len(name) > 253 or len(labels) < 2 or labels[-1].isdigit():
         return None
@@ -99,6 +112,18 @@ def by_age(record: Mapping[str, Any]) -> tuple[str, str, str]:
     return (str(record.get("created_at") or "~"), str(record.get("slug") or ""), str(record.get("id") or ""))
 
 
+def by_claim(record: Mapping[str, Any]) -> tuple[bool, tuple[str, str, str]]:
+    """Return a key that sorts those first which may claim a name or a port first: an instance that failed comes last."""
+    return phase_of_record(record) is Phase.FAILED, by_age(record)
+
+
+def _domain_problem(value: object) -> str:
+    """Return why a domain is left out, as words for the report."""
+    if isinstance(value, str) and value.strip().startswith("*.") and host_name(value.strip()[2:]):
+        return f"domain {quoted(value)} is a wildcard, which cannot be validated over HTTP: declare each host name"
+    return f"domain {quoted(value)} is not a host name"
+
+
 def _domain_names(domains: object, notes: list[str]) -> list[tuple[int, str, str | None]]:
     """Return rank, name and dns_status of each usable entry of ``domains``; primary names rank first, generated ones last."""
     found: list[tuple[int, str, str | None]] = []
@@ -108,7 +133,7 @@ def _domain_names(domains: object, notes: list[str]) -> list[tuple[int, str, str
             continue
         name = host_name(item.get("domain"))
         if name is None:
-            notes.append(f"domain {quoted(item.get('domain'))} is not a host name")
+            notes.append(_domain_problem(item.get("domain")))
             continue
         rank = 0 if item.get("is_primary") is True else 2 if item.get("is_auto_generated") is True else 1
         status = item.get("dns_status")
@@ -123,9 +148,11 @@ def _auto_name(auto: object, zone: str, notes: list[str]) -> str | None:
     """
     if not isinstance(auto, str) or not auto:
         return None
-    full = auto if "." in auto else f"{auto}.{zone}" if zone else ""
-    name = host_name(full)
-    if full and not name:
+    if "." not in auto and not zone:
+        notes.append(f"auto_subdomain {quoted(auto)} is only a label: set odoo_host_auto_subdomain_zone to complete it")
+        return None
+    name = host_name(auto if "." in auto else f"{auto}.{zone}")
+    if not name:
         notes.append(f"auto_subdomain {quoted(auto)} is not a host name")
     return name
 
@@ -249,6 +276,7 @@ def _site(record: Mapping[str, Any], claims: _Claims, zone: str, paused: set[str
         "names": list(names),
         "dns": names,
         "maintenance": maintenance,
+        "running": is_running(record),
         **upstream,
         "read_timeout": limit + READ_TIMEOUT_MARGIN,
         "notes": notes,
@@ -264,8 +292,9 @@ def resolve(
     :param auto_subdomain_zone: completes an ``auto_subdomain`` that is only a label.
     :param maintenance: slugs that get the maintenance page although they run.
     :returns: ``(sites, left_out)``, both sorted by slug. A site has slug, names (primary first), dns (name → status),
-        maintenance, http_port, live_port, live_path (``None`` while in maintenance), read_timeout in seconds, and notes.
-        An entry left out has slug (``None`` when invalid), id, removed (it is gone or being removed), names, and notes
+        maintenance, running (as oCore says), http_port, live_port, live_path (``None`` while in maintenance), read_timeout in
+        seconds, and notes.
+        An entry left out has slug (``None`` when invalid), id, running, removed (it is gone or being removed), names, and notes
         with the reason first.
     """
     sites: list[dict[str, Any]] = []
@@ -274,12 +303,18 @@ def resolve(
     items = list(instances)
     for item in items:
         if not isinstance(item, Mapping):
-            left_out.append({"id": None, **_LeftOutError(f"instance record {quoted(item)} is not an object").entry})
-    for record in sorted((item for item in items if isinstance(item, Mapping)), key=by_age):
+            left_out.append(
+                {
+                    "id": None,
+                    "running": False,
+                    **_LeftOutError(f"instance record {quoted(item)} is not an object").entry,
+                }
+            )
+    for record in sorted((item for item in items if isinstance(item, Mapping)), key=by_claim):
         try:
             sites.append(_site(record, claims, auto_subdomain_zone, paused))
         except _LeftOutError as error:
-            left_out.append({"id": record.get("id"), **error.entry})
+            left_out.append({"id": record.get("id"), "running": is_running(record), **error.entry})
     return sorted(sites, key=lambda site: str(site["slug"])), sorted(left_out, key=lambda entry: str(entry["slug"]))
 
 
@@ -292,6 +327,11 @@ def covered(name: str, certificate_names: Iterable[str]) -> bool:
 def phase_of_record(record: Mapping[str, Any]) -> Phase:
     """Return the phase of a record, whose status may be anything."""
     return phase_of(str(record.get("status") or ""))
+
+
+def is_running(record: Mapping[str, Any]) -> bool:
+    """Return whether oCore says that an instance runs."""
+    return phase_of_record(record) is Phase.READY
 
 
 def _tls_names(names: Iterable[str], found: Mapping[str, Any] | None, notes: list[str]) -> list[str]:

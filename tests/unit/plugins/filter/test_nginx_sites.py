@@ -79,7 +79,11 @@ def test_slug_of_a_record(value: object, good: bool) -> None:
         ("Shop.Example.COM.", "shop.example.com"),
         (" shop.example.com", "shop.example.com"),
         ("xn--caf-dma.example", "xn--caf-dma.example"),
-        ("café.example", None),
+        ("café.example", "xn--caf-dma.example"),
+        ("Straße.example", "xn--strae-oqa.example"),
+        ("BÜRO.例え.example.", "xn--bro-hoa.xn--r8jz45g.example"),
+        ("a\u2014b_.example", None),
+        ("\u0300.example", None),
         ("*.example.com", None),
         ("localhost", None),
         ("192.0.2.1", None),
@@ -196,6 +200,7 @@ def test_domain_order_primary_then_own_then_generated() -> None:
 def test_auto_subdomain_that_is_a_label_needs_the_zone() -> None:
     [site], _left_out = resolve([record(auto_subdomain="shop")])
     assert site["names"] == ["shop.example.com"]
+    assert site["notes"] == ["auto_subdomain 'shop' is only a label: set odoo_host_auto_subdomain_zone to complete it"]
     [site], _left_out = resolve([record(auto_subdomain="shop")], auto_subdomain_zone="apps.example.com")
     assert site["names"] == ["shop.example.com", "shop.apps.example.com"]
 
@@ -216,6 +221,26 @@ def test_domain_of_two_instances_stays_with_the_older_one() -> None:
             "alpha": ["y.example.com"],
         }
         assert sites[0]["notes"] == ["domain 'x.example.com' already belongs to instance 'zeta'"]
+
+
+def test_domain_of_a_failed_and_a_running_instance_goes_to_the_running_one() -> None:
+    failed = record("old", created_at="2026-01-01", status="build_failed", domains=[{"domain": "x.example.com"}])
+    running = record("new", created_at="2026-02-01", domains=[{"domain": "x.example.com"}])
+    for order in ([failed, running], [running, failed]):
+        [site], [left_out] = resolve(order)
+        assert (site["slug"], site["names"]) == ("new", ["x.example.com"])
+        assert (left_out["slug"], left_out["notes"][-1]) == (
+            "old",
+            "domain 'x.example.com' already belongs to instance 'new'",
+        )
+
+
+def test_domain_that_is_a_wildcard_is_named_as_one() -> None:
+    [site], _left_out = resolve([record(domains=[{"domain": "*.example.com"}, {"domain": "a.example.com"}])])
+    assert site["names"] == ["a.example.com"]
+    assert site["notes"] == [
+        "domain '*.example.com' is a wildcard, which cannot be validated over HTTP: declare each host name"
+    ]
 
 
 def test_port_of_two_instances_leaves_the_younger_one_out() -> None:
@@ -396,6 +421,7 @@ def test_report_of_a_served_instance() -> None:
         "slug": "shop",
         "id": "id-shop",
         "served": True,
+        "unserved": False,
         "maintenance": False,
         "url": "https://shop.example.com/",
         "names": ["shop.example.com"],
@@ -403,6 +429,27 @@ def test_report_of_a_served_instance() -> None:
         "reasons": [],
         "drift": [],
     }
+
+
+@pytest.mark.parametrize(
+    ("fields", "found", "more", "unserved"),
+    [
+        ({}, None, {}, True),
+        ({}, None, {"plain_http": True}, False),
+        ({"domains": None}, None, {"plain_http": True}, True),
+        ({"http_port_host": 443}, certificate("shop.example.com"), {}, True),
+        ({"slug": "Bad"}, None, {}, True),
+        ({}, certificate("other.example.com"), {}, True),
+        ({"status": "stopped"}, None, {}, False),
+        ({"status": "creating"}, None, {}, False),
+        ({"status": "deleted"}, None, {}, False),
+        ({"status": "error"}, None, {}, False),
+    ],
+)
+def test_report_of_a_running_instance_that_is_not_served(
+    fields: dict[str, Any], found: dict[str, Any] | None, more: dict[str, Any], unserved: bool
+) -> None:
+    assert report(record(**fields), found, **more)["unserved"] is unserved
 
 
 def test_report_says_why_an_instance_is_not_served() -> None:
