@@ -13,9 +13,9 @@ version_added: 0.1.0
 description:
   - Reads the certificates on disk (names, ACME server, type of key, end of validity) and calls C(certbot) only for those
     that differ from the declared ones, one after the other.
-  - Before it orders anything, it fetches each name over HTTP as a certificate authority does. A name that does not lead to
-    this host is left out and reported. It costs no failed validation, and the other names of the certificate are
-    issued without it.
+  - Before it orders anything, it fetches each name over HTTP as a certificate authority does, from each of its addresses,
+    IPv6 first. A name that does not lead to this host is left out and reported. It costs no failed validation, and the other
+    names of the certificate are issued without it.
   - A certificate that cannot be issued does not stop the others, and a failed order never removes an existing
     certificate.
   - For certbot older than 4.1, writes the renewal window by lifetime (a third of it, half of it under ten days). Such a
@@ -64,7 +64,7 @@ options:
     default: https://acme-v02.api.letsencrypt.org/directory
   email:
     description:
-      - Contact address of the ACME account. Without it the account has no contact.
+      - Contact address of the ACME account. Without it the account has no contact. A change is sent to the ACME server.
     type: str
   ca_bundle:
     description:
@@ -106,6 +106,13 @@ options:
       - Seconds to wait for another certbot that is running.
     type: int
     default: 180
+  retry_now:
+    description:
+      - Whether to repeat a failed order at once. By default the same order waits for 15 minutes after its first failure, then for
+        1, 4, 16 and 24 hours, so that repeated runs do not use up the limits of the CA. Until then it counts as failed.
+      - An order whose names, ACME server, type of key, contact address, CA bundle or webroot differ is tried at once.
+    type: bool
+    default: false
   purge:
     description:
       - Whether to delete certificates that are not in O(certificates). Deletes only those that this module has issued or
@@ -142,6 +149,7 @@ notes:
   - The certificates that this module has ordered are listed in C(ocore-certificates.json) in O(config_dir). All other
     certificates there stay as they are. If one of them has a declared name, that declaration fails, and the other ones are
     carried out.
+  - Failed orders and the contact address of each account are remembered in C(ocore-orders.json) in O(config_dir).
   - A certificate within its renewal window is issued again. The timer of certbot usually renews it earlier.
 """
 
@@ -269,6 +277,7 @@ def main() -> None:
             "check_address": {"type": "str"},
             "check_timeout": {"type": "int", "default": 10},
             "lock_timeout": {"type": "int", "default": 180},
+            "retry_now": {"type": "bool", "default": False},
             "purge": {"type": "bool", "default": False},
             "take_over_only": {"type": "bool", "default": False},
             "on_error": {"type": "str", "choices": ["fail", "report"], "default": "fail"},

@@ -365,7 +365,8 @@ def _with_tls(site: dict[str, Any], found: Mapping[str, Any] | None) -> dict[str
 
 def _refused(site: Mapping[str, Any], reason: str) -> dict[str, Any]:
     """Return the entry of an instance that could be served, but that nginx on this host does not accept."""
-    return {"id": None, **_LeftOutError(reason, site["slug"], names=site["names"], notes=site["notes"]).entry}
+    entry = _LeftOutError(reason, site["slug"], names=site["names"], notes=site["notes"]).entry
+    return {"id": None, "running": site["running"], **entry}
 
 
 def nginx_sites(

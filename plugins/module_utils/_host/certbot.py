@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import glob
 import json
 import os
@@ -15,6 +16,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.ocore.cloud.plugins.module_utils._host.certificate import (
@@ -23,9 +25,14 @@ from ansible_collections.ocore.cloud.plugins.module_utils._host.certificate impo
     read_certificate,
     trust_context,
 )
+from ansible_collections.ocore.cloud.plugins.module_utils._host.order_memory import OrderMemory
 
 MARK = "Ansible managed: ocore.cloud"
 OWNERSHIP_FILE = "ocore-certificates.json"
+MEMORY_FILE = "ocore-orders.json"
+# A certificate with its key needs less than a tenth of it.
+NEEDED_BYTES, NEEDED_FILES = 1 << 20, 20
+BUSY = "already running"
 ARCHIVE_DIR = "ocore-deleted"
 OWN_PREFIX = "ocore-"
 # An order of this collection never sets these.
@@ -232,6 +239,28 @@ class ConfigDir:
     def _parts(self, name: str) -> tuple[str, str, str]:
         return f"live/{name}", f"archive/{name}", f"renewal/{name}.conf"
 
+    def memory(self) -> OrderMemory:
+        """Return what is remembered about orders."""
+        return OrderMemory(self._text(MEMORY_FILE))
+
+    def write_memory(self, memory: OrderMemory) -> None:
+        """Replace what is remembered about orders. Nobody but root has to read it."""
+        self._write(os.path.join(self.path, MEMORY_FILE), memory.text(MARK), 0o600)
+
+    def has_account(self, server: str) -> bool:
+        """Return whether certbot has an account with this ACME server."""
+        parts = urlsplit(server)
+        directory = os.path.join(self.path, "accounts", parts.netloc, parts.path.lstrip("/"))
+        return bool(glob.glob(os.path.join(glob.escape(directory), "*", "regr.json")))
+
+    def lacks_space(self) -> str | None:
+        """Return that there is no room for a certificate, as a sentence, or ``None``."""
+        room = os.statvfs(self.path)
+        free = room.f_bavail * room.f_frsize
+        if free >= NEEDED_BYTES and (room.f_favail >= NEEDED_FILES or not room.f_files):
+            return None
+        return f"The file system of {self.path} is full ({free >> 10} KiB and {room.f_favail} files free). Make room first."
+
     def archive(self, name: str) -> str:
         """Pack the files of a certificate, with its key, into a file that only root can read. Return its path."""
         directory = os.path.join(self.path, ARCHIVE_DIR)
@@ -251,12 +280,18 @@ class ConfigDir:
         except FileNotFoundError:
             return ""
 
-    def _write(self, path: str, text: str) -> None:
-        mode = os.stat(path).st_mode & 0o777 if os.path.exists(path) else 0o644
+    def _write(self, path: str, text: str, mode: int = 0o644) -> None:
+        if os.path.exists(path):
+            mode = os.stat(path).st_mode & 0o777
         partial = path + ".ocore-new"
-        with open(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "w", encoding="utf-8") as handle:
-            handle.write(text)
-        os.replace(partial, path)
+        try:
+            with open(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "w", encoding="utf-8") as handle:
+                handle.write(text)
+            os.replace(partial, path)
+        except OSError:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(partial)
+            raise
 
 
 class Certbot:
@@ -287,9 +322,15 @@ class Certbot:
         arguments += ["--server", self.params["server"], "--key-type", self.params["key_type"], "--agree-tos"]
         # The decision is made already, so certbot must not make its own.
         arguments += ["--force-renewal", "--renew-with-new-domains"]
+        return self._run(arguments + self._contact())
+
+    def update_contact(self) -> str | None:
+        """Set the contact address of the account that is there. Return ``None``, or exit code and output of certbot."""
+        return self._run(["update_account", "--server", self.params["server"], *self._contact()])
+
+    def _contact(self) -> list[str]:
         email = self.params["email"]
-        arguments += ["--email", email, "--no-eff-email"] if email else ["--register-unsafely-without-email"]
-        return self._run(arguments)
+        return ["--email", email, "--no-eff-email"] if email else ["--register-unsafely-without-email"]
 
     def delete(self, name: str) -> str | None:
         """Delete one certificate. Return ``None``, or exit code and output of certbot."""
@@ -307,6 +348,6 @@ class Certbot:
             if rc == 0:
                 return None
             output = "\n".join(line for line in (out + "\n" + err).splitlines() if line.strip())
-            if "already running" not in output or time.monotonic() >= deadline:
+            if BUSY not in output or time.monotonic() >= deadline:
                 return f"exit code {rc}: {output[-1500:]}"
             time.sleep(2)

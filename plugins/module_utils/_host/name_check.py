@@ -8,6 +8,7 @@ import http.client
 import os
 import re
 import secrets
+import socket
 import ssl
 import urllib.error
 import urllib.request
@@ -37,10 +38,10 @@ class NameCheck:
         directory = os.path.join(self.webroot, CHALLENGE_PATH)
         os.makedirs(directory, exist_ok=True)
         path = os.path.join(directory, token)
-        with open(path, "w", encoding="ascii") as handle:
-            handle.write(content)
-        os.chmod(path, 0o644)
         try:
+            with open(path, "w", encoding="ascii") as handle:
+                handle.write(content)
+            os.chmod(path, 0o644)
             with ThreadPoolExecutor(max_workers=16) as pool:
                 problems = list(pool.map(lambda name: self._problem(name, token, content), names))
         finally:
@@ -48,10 +49,25 @@ class NameCheck:
         return {name: problem for name, problem in zip(names, problems) if problem}  # noqa: B905 (Python 3.9 on hosts)
 
     def _problem(self, name: str, token: str, content: str) -> str | None:
-        """Fetch the file of this host under ``name``. Return ``None`` when it is ours, else why not."""
+        """Fetch the file of this host from each address of ``name``. Return ``None`` when it is ours, else why not."""
+        if self.address:
+            return self._problem_at(self.address, name, token, content)
+        try:
+            addresses = _addresses(name)
+        except OSError as error:
+            return f"not reachable over HTTP ({error}): check its DNS record and port 80"
+        for address in addresses:
+            problem = self._problem_at((address, 80), name, token, content)
+            if problem and ":" in address:
+                return f"its AAAA record {address} leads elsewhere, and a CA uses it first: correct or remove it ({problem})"
+            if problem:
+                return problem if len(addresses) == 1 else f"its address {address}: {problem}"
+        return None
+
+    def _problem_at(self, address: tuple[str, int], name: str, token: str, content: str) -> str | None:
         url = f"http://{name}/{CHALLENGE_PATH}/{token}"
         try:
-            with _opener(self.address).open(url, timeout=self.timeout) as answer:
+            with _opener(address, name if address != self.address else None).open(url, timeout=self.timeout) as answer:
                 text = answer.read(1024).decode("utf-8", "replace")
         except urllib.error.HTTPError as error:
             error.close()
@@ -75,24 +91,38 @@ def split_address(text: str | None) -> tuple[str, int] | None:
     return match.group(1) or match.group(2), int(match.group(3) or 80)
 
 
-class _Connection(http.client.HTTPConnection):
-    """An HTTP connection to a fixed address, whatever the name in the URL."""
+def _addresses(name: str) -> list[str]:
+    """Return all addresses of a name, those of IPv6 first.
 
+    :raises OSError: when it has none.
+    """
+    found = socket.getaddrinfo(name, 80, type=socket.SOCK_STREAM)
+    ordered = sorted(found, key=lambda entry: entry[0] != socket.AF_INET6)
+    return list(dict.fromkeys(str(entry[4][0]) for entry in ordered))
+
+
+class _Connection(http.client.HTTPConnection):
+    """An HTTP connection to a fixed address, for one name or for every name in a URL."""
+
+    fixed_name: str | None = None
     fixed_host = ""
     fixed_port = 0
 
     def connect(self) -> None:
-        if self.fixed_host:
+        if self.fixed_name in (None, self.host):
             self.host, self.port = self.fixed_host, self.fixed_port
         super().connect()
 
 
-def _opener(address: tuple[str, int] | None) -> urllib.request.OpenerDirector:
-    class Connection(_Connection):
-        pass
+def _opener(address: tuple[str, int], name: str | None) -> urllib.request.OpenerDirector:
+    """Return what fetches from an address.
 
-    if address:
-        Connection.fixed_host, Connection.fixed_port = address
+    :param name: the only name for which it stands; ``None`` for every one, also behind a redirect.
+    """
+
+    class Connection(_Connection):
+        fixed_name = name
+        fixed_host, fixed_port = address
 
     class Handler(urllib.request.HTTPHandler):
         def http_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:

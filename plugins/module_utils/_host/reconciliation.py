@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -13,6 +14,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.ocore.cloud.plugins.module_utils._host.certbot import (
+    BUSY,
     Certbot,
     ConfigDir,
     Lineage,
@@ -26,6 +28,7 @@ from ansible_collections.ocore.cloud.plugins.module_utils._host.certbot import (
 from ansible_collections.ocore.cloud.plugins.module_utils._host.certificate import UnreadableCertificate
 from ansible_collections.ocore.cloud.plugins.module_utils._host.errors import HostError
 from ansible_collections.ocore.cloud.plugins.module_utils._host.name_check import NameCheck, split_address
+from ansible_collections.ocore.cloud.plugins.module_utils._host.order_memory import fingerprint
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _DOMAIN = re.compile(r"(?=.{1,253}$)(?:(?!-)[a-z0-9-]{1,63}(?<!-)\.)+(?!-)[a-z0-9-]{1,63}(?<!-)")
@@ -229,6 +232,7 @@ class Reconciler:
         self.certbot = Certbot(module, path) if path else None
         self.outcome = Outcome()
         self.owned = self.config.owned(self.params["webroot"])
+        self.memory = self.config.memory()
 
     def run(self) -> Outcome:
         """Bring the certificates in line with the declared ones. Return what was done.
@@ -250,6 +254,7 @@ class Reconciler:
             raise HostError(
                 "certbot is not installed on this host. Install the package certbot first.", certificates=[]
             )
+        self.update_contact()
         mine = [item for item in declared if not self.refuse(item)]
         # In check mode what is taken over is still under its former name.
         lineages = {
@@ -377,13 +382,24 @@ class Reconciler:
 
     def order(self, decision: Decision) -> str | None:
         """Issue a certificate, but not in check mode. Return ``None``, or what went wrong."""
+        name = decision.name
+        order = self.fingerprint(decision)
+        obstacle = None if self.params["retry_now"] else self.memory.paused(name, order, time.time())
+        if os.path.isdir(self.config.path):
+            obstacle = obstacle or self.config.lacks_space()
+        if obstacle:
+            return f"Certificate '{name}' is missing or out of date. {obstacle}"
         if self.module.check_mode or self.certbot is None:
             return None
-        name = decision.name
+        first = not self.config.exists(name)
         self.owned[name] = dict(self.issuance.method)
         # First, so that what an interrupted run has ordered is known to be ours.
         self.config.write_owned(self.owned)
         problem = self.certbot.order(name, list(decision.domains))
+        if problem is not None and first and not self.config.renewal(name):
+            # certbot would stumble over the parts.
+            self.config.discard(name)
+        self.remember(name, order, problem)
         if problem is None:
             return None
         kept = (
@@ -393,6 +409,37 @@ class Reconciler:
             f"certbot could not issue '{name}' for {', '.join(decision.domains)} from {self.issuance.server}. {kept} "
             f"certbot ended with {problem}"
         )
+
+    def fingerprint(self, decision: Decision) -> str:
+        """Return what an order depends on: a change of any of it is worth a try."""
+        settings = {key: self.params[key] for key in ("server", "key_type", "email", "ca_bundle")}
+        return fingerprint({**settings, **self.issuance.method, "domains": sorted(decision.domains)})
+
+    def remember(self, name: str, order: str, problem: str | None) -> None:
+        """Remember how an order ended; that another certbot was running is no failure."""
+        if problem is None:
+            self.memory.success(name)
+            self.memory.contacts.setdefault(self.params["server"], self.params["email"] or "")
+        elif BUSY not in problem:
+            self.memory.failure(name, order, problem, time.time())
+        self.config.write_memory(self.memory)
+
+    def update_contact(self) -> None:
+        """Tell the ACME server a contact address that has changed. An account without an order of ours keeps its own."""
+        server, email = self.params["server"], self.params["email"] or ""
+        known = self.memory.contacts.get(server, "")
+        if email == known or not self.config.has_account(server):
+            return
+        if not self.module.check_mode and self.certbot is not None:
+            problem = self.certbot.update_contact()
+            if problem is not None:
+                self.module.warn(
+                    f"The contact address of the account with {server} is still '{known}'. certbot ended with {problem}"
+                )
+                return
+            self.memory.contacts[server] = email
+            self.config.write_memory(self.memory)
+        self.outcome.changed = True
 
     def set_window(self, name: str, lineage: Lineage) -> bool:
         """Write the renewal window. Return whether the renewal file differed."""

@@ -452,6 +452,13 @@ def test_report_of_a_running_instance_that_is_not_served(
     assert report(record(**fields), found, **more)["unserved"] is unserved
 
 
+def test_report_of_an_instance_that_nginx_refuses() -> None:
+    found = {"ocore-shop": certificate("shop.example.com")}
+    model = nginx_sites([record()], found, refused={"shop": "unknown directive"})
+    [entry] = host_report([record()], model, found)
+    assert (entry["served"], entry["unserved"], entry["reasons"]) == (False, True, ["unknown directive"])
+
+
 def test_report_says_why_an_instance_is_not_served() -> None:
     entry = report(
         record(),

@@ -22,7 +22,7 @@ from typing import Any
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
-from ansible_collections.ocore.cloud.plugins.module_utils._host import certbot
+from ansible_collections.ocore.cloud.plugins.module_utils._host import certbot, name_check, reconciliation
 from ansible_collections.ocore.cloud.plugins.module_utils._host.name_check import split_address
 from ansible_collections.ocore.cloud.plugins.modules import certbot_certificates as module
 
@@ -42,7 +42,13 @@ if busy.exists():
     busy.unlink(); print("Another instance of Certbot is already running.", file=sys.stderr); sys.exit(1)
 def option(name):
     return arguments[arguments.index(name) + 1]
-name, config = option("--cert-name"), pathlib.Path(option("--config-dir"))
+config = pathlib.Path(option("--config-dir"))
+if arguments[0] == "update_account":
+    sys.exit((state / "fail-account").exists())
+name = option("--cert-name")
+if (state / ("debris-" + name)).exists():
+    for part in ("live", "archive"):
+        (config / part / name).mkdir(parents=True)
 if (state / ("fail-" + name)).exists():
     print("Some challenges have failed.", file=sys.stderr); sys.exit(1)
 if arguments[0] == "delete":
@@ -309,6 +315,143 @@ def test_a_failed_order_leaves_the_old_certificate(host: Host) -> None:
     assert "failed" not in result
     assert "The existing certificate is unchanged" in result["certificates"][0]["error"]
     assert (host.config / "live" / "shop" / "fullchain.pem").read_bytes() == before
+
+
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """A clock that the test sets."""
+    now = [1_800_000_000.0]
+    monkeypatch.setattr(reconciliation.time, "time", lambda: now[0])
+    return now
+
+
+def test_failed_order_is_repeated_after_growing_pauses(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = clock(monkeypatch)
+    (host.path / "fail-shop").touch()
+    item = declared("shop", "a.example.com")
+    for pause in (900, 3600, 4 * 3600, 16 * 3600, 24 * 3600, 24 * 3600):
+        assert "Some challenges have failed" in host.run(item)["msg"]
+        assert host.ordered() == ["shop"]
+        for later in (0, pause - 1):
+            now[0] += later
+            result = host.run(item, check_mode=later == 0)
+            assert (host.orders(), states(result), result["changed"]) == ([], {"shop": "failed"}, False)
+            assert "is tried again after" in result["msg"]
+            assert "Some challenges have failed" in result["msg"]
+        now[0] += 1
+    (host.path / "fail-shop").unlink()
+    assert states(host.run(item)) == {"shop": "issued"}
+    assert json.loads(host.files()["ocore-orders.json"])["failed_orders"] == {}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"retry_now": True},
+        {"email": "x@example.com"},
+        {"server": "https://other.example/dir"},
+        {"domains": ["b.example.com"]},
+    ],
+)
+def test_failed_order_that_changes_is_repeated_at_once(
+    host: Host, monkeypatch: pytest.MonkeyPatch, change: dict[str, Any]
+) -> None:
+    clock(monkeypatch)
+    (host.path / "fail-shop").touch()
+    item = declared("shop", "a.example.com")
+    host.run(item)
+    host.orders()
+    options = {key: value for key, value in change.items() if key != "domains"}
+    host.run({**item, **({"domains": change["domains"]} if "domains" in change else {})}, **options)
+    assert host.ordered() == ["shop"]
+
+
+def test_failed_order_with_a_damaged_memory_is_repeated(host: Host) -> None:
+    (host.path / "fail-shop").touch()
+    for damage in ("{", "[]", '{"failed_orders": {"shop": {}}}'):
+        (host.config / "ocore-orders.json").write_text(damage)
+        host.run(declared("shop", "a.example.com"))
+        assert host.ordered() == ["shop"]
+
+
+def test_failed_order_for_the_lock_is_not_remembered(host: Host) -> None:
+    (host.path / "busy").touch()
+    host.run(declared("shop", "a.example.com"), lock_timeout=0)
+    assert states(host.run(declared("shop", "a.example.com"))) == {"shop": "issued"}
+
+
+def test_failed_first_order_leaves_no_parts(host: Host) -> None:
+    (host.path / "fail-shop").touch()
+    (host.path / "debris-shop").touch()
+    host.run(declared("shop", "a.example.com"))
+    assert (
+        sorted(os.listdir(host.config)) == ["archive", "live", "ocore-orders.json"]
+        or not (host.config / "live/shop").exists()
+    )
+    assert not (host.config / "archive" / "shop").exists()
+
+
+def test_full_disk_orders_nothing_and_leaves_everything(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    host.certificate("shop", "a.example.com")
+    before = host.files()
+    real = os.statvfs(host.config)
+    full = os.statvfs_result((real.f_bsize, real.f_frsize, real.f_blocks, 0, 0, *tuple(real)[5:]))
+    monkeypatch.setattr(certbot.os, "statvfs", lambda _path: full)
+    result = host.run(declared("shop", "a.example.com", "b.example.com"))
+    assert "is full (0 KiB" in result["msg"]
+    assert host.orders() == []
+    assert set(before) == set(host.files())
+    assert host.files()["renewal/shop.conf"] == before["renewal/shop.conf"] or "renew_before" in host.renewal("shop")
+
+
+def test_full_disk_leaves_no_part_of_a_file(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_arguments: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    host.certificate("shop", "a.example.com")
+    before = host.files()
+    monkeypatch.setattr(certbot.os, "replace", full)
+    assert (
+        "No space left on device" in host.run(declared("shop", "a.example.com"), declared("b", "b.example.com"))["msg"]
+    )
+    assert host.files() == before
+
+
+def account(host: Host) -> None:
+    directory = host.config / "accounts" / "acme.example" / "dir" / "0123"
+    directory.mkdir(parents=True)
+    (directory / "regr.json").write_text("{}")
+
+
+def test_contact_that_changes_reaches_the_account_once(host: Host) -> None:
+    host.run(declared("shop", "a.example.com"), email="x@example.com")
+    account(host)
+    host.orders()
+    for email, call in (
+        ("x@example.com", None),
+        ("y@example.com", ["update_account", "--server", SERVER, "--email", "y@example.com", "--no-eff-email"]),
+        (None, ["update_account", "--server", SERVER, "--register-unsafely-without-email"]),
+    ):
+        options = {"email": email} if email else {}
+        assert host.run(declared("shop", "a.example.com"), check_mode=True, **options)["changed"] is (call is not None)
+        assert host.orders() == []
+        assert host.run(declared("shop", "a.example.com"), **options)["changed"] is (call is not None)
+        assert [made[: len(call or [])] for made in host.orders()] == ([call] if call else [])
+        assert host.run(declared("shop", "a.example.com"), **options)["changed"] is False
+        assert host.orders() == []
+
+
+def test_contact_of_an_account_stays_without_an_address_of_ours(host: Host) -> None:
+    account(host)
+    host.run()
+    assert host.orders() == []
+
+
+def test_contact_that_cannot_be_changed_is_tried_again(host: Host) -> None:
+    account(host)
+    (host.path / "fail-account").touch()
+    for _time in range(2):
+        assert host.run(email="x@example.com")["changed"] is False
+        assert [call[0] for call in host.orders()] == ["update_account"]
 
 
 def test_lock_of_another_certbot_is_waited_for(host: Host) -> None:
@@ -694,6 +837,48 @@ def test_name_check_of_a_certified_name_does_not_spoil_an_order(
 def test_name_check_without_a_listener(host: Host) -> None:
     result = host.run(declared("shop", "a.example.com"), check_names=True, check_address="127.0.0.1:1")
     assert "not reachable over HTTP" in result["certificates"][0]["left_out"]["a.example.com"]
+
+
+@pytest.mark.parametrize(
+    ("answers", "problem"),
+    [
+        ({"192.0.2.1": None}, None),
+        ({"192.0.2.1": None, "2001:db8::1": None}, None),
+        ({"192.0.2.1": "bad"}, "bad"),
+        ({"192.0.2.1": None, "192.0.2.2": "bad"}, "its address 192.0.2.2: bad"),
+        (
+            {"192.0.2.1": None, "2001:db8::1": "bad"},
+            "its AAAA record 2001:db8::1 leads elsewhere, and a CA uses it first: correct or remove it (bad)",
+        ),
+    ],
+)
+def test_name_check_asks_every_address(
+    answers: dict[str, str | None], problem: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def answer(_self: object, address: tuple[str, int], *_arguments: str) -> str | None:
+        asked.append(address[0])
+        return answers[address[0]]
+
+    family = {True: name_check.socket.AF_INET6, False: name_check.socket.AF_INET}
+    found = [(family[":" in address], 1, 6, "", (address, 80)) for address in answers for _twice in range(2)]
+    monkeypatch.setattr(name_check.socket, "getaddrinfo", lambda *_arguments, **_options: found)
+    monkeypatch.setattr(name_check.NameCheck, "_problem_at", answer)
+    check = name_check.NameCheck("/webroot", None, 1)
+    assert check._problem("a.example.com", "token", "content") == problem
+    assert asked == sorted(answers, key=lambda address: ":" not in address)[: len(asked)]
+
+
+def test_name_check_of_a_name_without_an_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nothing(*_arguments: object, **_options: object) -> None:
+        raise name_check.socket.gaierror(-2, "Name or service not known")
+
+    monkeypatch.setattr(name_check.socket, "getaddrinfo", nothing)
+    problem = name_check.NameCheck("/webroot", None, 1)._problem("a.example.com", "token", "content")
+    assert problem
+    assert problem.startswith("not reachable over HTTP (")
+    assert "check its DNS record" in problem
 
 
 @pytest.mark.parametrize(
