@@ -40,7 +40,7 @@ options:
         required: true
       domains:
         description:
-          - Host names, the main one first. Wildcards cannot be validated over HTTP and are refused.
+          - Host names, the main one first. A wildcard needs O(dns_plugin); it cannot be validated over HTTP.
           - With an empty list an existing certificate stays and nothing is ordered.
         type: list
         elements: str
@@ -81,6 +81,29 @@ options:
       - Directory that the web server publishes for C(/.well-known/acme-challenge/).
     type: path
     default: /var/www/ocore-acme
+  dns_plugin:
+    description:
+      - Plugin of certbot that validates over DNS, without the C(dns-) of its name, for example V(rfc2136) or V(cloudflare). It
+        must be installed. All certificates are then validated in this way, and no name is fetched over HTTP.
+      - Without it names are validated over HTTP, by O(webroot). A certificate that is renewed in another way is issued again.
+    type: str
+  dns_credentials:
+    description:
+      - File on the host with the credentials of O(dns_plugin), as the plugin documents it. Nobody but its owner may read it
+        (mode V(0600)). certbot reads it at each renewal too.
+    type: path
+  dns_propagation_seconds:
+    description:
+      - Seconds to wait until the CA can see a record. By default what the plugin considers right.
+    type: int
+  eab_kid:
+    description:
+      - Key identifier for the external account binding that some CAs require for a new account.
+    type: str
+  eab_hmac_key:
+    description:
+      - Key for the external account binding, base64url-encoded. It is handed to certbot in a temporary file.
+    type: str
   config_dir:
     description:
       - Configuration directory of certbot.
@@ -167,6 +190,14 @@ EXAMPLES = r"""
     certificates:
       - name: shop
         domains: [shop.example.com]
+
+- name: Ensure there is a wildcard certificate, validated over DNS
+  ocore.cloud.certbot_certificates:
+    dns_plugin: rfc2136
+    dns_credentials: /etc/letsencrypt/rfc2136.ini
+    certificates:
+      - name: apps
+        domains: ["*.apps.example.com"]
 
 - name: Ensure a private CA issues the declared certificates and no other managed ones exist
   ocore.cloud.certbot_certificates:
@@ -272,6 +303,11 @@ def main() -> None:
             "ca_bundle": {"type": "path"},
             "key_type": {"type": "str", "choices": ["ecdsa", "rsa"], "default": "ecdsa", "no_log": False},
             "webroot": {"type": "path", "default": "/var/www/ocore-acme"},
+            "dns_plugin": {"type": "str"},
+            "dns_credentials": {"type": "path"},
+            "dns_propagation_seconds": {"type": "int"},
+            "eab_kid": {"type": "str"},
+            "eab_hmac_key": {"type": "str", "no_log": True},
             "config_dir": {"type": "path", "default": "/etc/letsencrypt"},
             "check_names": {"type": "bool", "default": True},
             "check_address": {"type": "str"},
@@ -282,6 +318,8 @@ def main() -> None:
             "take_over_only": {"type": "bool", "default": False},
             "on_error": {"type": "str", "choices": ["fail", "report"], "default": "fail"},
         },
+        required_together=[("eab_kid", "eab_hmac_key")],
+        required_by={"dns_credentials": "dns_plugin", "dns_propagation_seconds": "dns_plugin"},
         supports_check_mode=True,
     )
     try:

@@ -104,6 +104,14 @@ def webroot_method(webroot: str) -> dict[str, str]:
     return {"authenticator": "webroot", "webroot_path": os.path.normpath(webroot)}
 
 
+def dns_method(plugin: str, credentials: str | None) -> dict[str, str]:
+    """Return the method that answers over DNS by a plugin of certbot."""
+    method = {"authenticator": f"dns-{plugin}"}
+    if credentials:
+        method[f"dns_{plugin.replace('-', '_')}_credentials"] = credentials
+    return method
+
+
 @dataclass(frozen=True)
 class Lineage:
     """A certificate that certbot keeps.
@@ -316,13 +324,34 @@ class Certbot:
 
     def order(self, name: str, domains: list[str]) -> str | None:
         """Issue one certificate. Return ``None``, or exit code and output of certbot."""
-        arguments = ["certonly", "--cert-name", name, "--webroot", "--webroot-path", self.params["webroot"]]
+        arguments = ["certonly", "--cert-name", name, *self._validation()]
         for domain in domains:
             arguments += ["--domain", domain]
         arguments += ["--server", self.params["server"], "--key-type", self.params["key_type"], "--agree-tos"]
         # The decision is made already, so certbot must not make its own.
         arguments += ["--force-renewal", "--renew-with-new-domains"]
-        return self._run(arguments + self._contact())
+        return self._run(arguments + self._contact() + self._account_binding())
+
+    def _validation(self) -> list[str]:
+        """Return the arguments for the kind of validation."""
+        plugin, credentials = self.params["dns_plugin"], self.params["dns_credentials"]
+        if not plugin:
+            return ["--webroot", "--webroot-path", self.params["webroot"]]
+        arguments = ["--authenticator", f"dns-{plugin}"]
+        if credentials:
+            arguments += [f"--dns-{plugin}-credentials", credentials]
+        if self.params["dns_propagation_seconds"] is not None:
+            arguments += [f"--dns-{plugin}-propagation-seconds", str(self.params["dns_propagation_seconds"])]
+        return arguments
+
+    def _account_binding(self) -> list[str]:
+        """Return the arguments that bind a new account. The key travels in a file: everybody can read arguments."""
+        if not self.params["eab_kid"]:
+            return []
+        path = os.path.join(self.module.tmpdir, "ocore-eab.ini")
+        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as handle:
+            handle.write(f"eab-kid = {self.params['eab_kid']}\neab-hmac-key = {self.params['eab_hmac_key']}\n")
+        return ["--config", path]
 
     def update_contact(self) -> str | None:
         """Set the contact address of the account that is there. Return ``None``, or exit code and output of certbot."""

@@ -18,6 +18,7 @@ from ansible_collections.ocore.cloud.plugins.module_utils._host.certbot import (
     Certbot,
     ConfigDir,
     Lineage,
+    dns_method,
     method_of,
     ordered_by,
     renewal_window,
@@ -76,9 +77,10 @@ class Decision:
     why: list[str]
 
 
-def parse_declared(items: Sequence[Mapping[str, Any]]) -> list[Declared]:
+def parse_declared(items: Sequence[Mapping[str, Any]], wildcards: bool = False) -> list[Declared]:
     """Return the declared certificates.
 
+    :param wildcards: whether they can be validated.
     :raises HostError: for a name or domain that cannot be ordered.
     """
     declared = [
@@ -92,7 +94,7 @@ def parse_declared(items: Sequence[Mapping[str, Any]]) -> list[Declared]:
     ]
     names: set[str] = set()
     for item in declared:
-        problem = _name_problem(item.name, names) or _former_problem(item) or _domains_problem(item)
+        problem = _name_problem(item.name, names) or _former_problem(item) or _domains_problem(item, wildcards)
         if problem:
             raise HostError(f"{problem} Nothing was changed.", certificates=[])
         names.add(item.name)
@@ -111,14 +113,25 @@ def _former_problem(item: Declared) -> str | None:
     return f"former_name '{item.former_name}' of certificate '{item.name}' is not valid: another name in the same characters."
 
 
-def _domains_problem(item: Declared) -> str | None:
+def _credentials_problem(path: str) -> str | None:
+    """Return what keeps a file with credentials from use, as the end of a sentence, or ``None``."""
+    try:
+        found = os.stat(path)
+    except OSError as error:
+        return f"cannot be read: {error.strerror}. Put the file there, with mode 0600."
+    if found.st_mode & 0o077:
+        return f"have mode {found.st_mode & 0o777:04o}, so others can read them. Set mode 0600."
+    return None
+
+
+def _domains_problem(item: Declared, wildcards: bool) -> str | None:
     for domain in item.domains:
-        if domain.startswith("*."):
+        if domain.startswith("*.") and not wildcards:
             return (
                 f"'{domain}' of certificate '{item.name}' is a wildcard, which cannot be validated over HTTP. "
-                "Declare each host name."
+                "Declare each host name, or validate over DNS (certbot_dns_plugin)."
             )
-        if not _DOMAIN.fullmatch(domain):
+        if not _DOMAIN.fullmatch(domain[2:] if domain.startswith("*.") else domain):
             return f"'{domain}' of certificate '{item.name}' is not a host name."
     if len(set(item.domains)) != len(item.domains):
         return f"Certificate '{item.name}' declares the same domain twice."
@@ -224,7 +237,7 @@ class Reconciler:
         self.module = module
         self.params = module.params
         self.config = ConfigDir(self.params["config_dir"])
-        self.issuance = Issuance(self.params["server"], self.params["key_type"], webroot_method(self.params["webroot"]))
+        self.issuance = Issuance(self.params["server"], self.params["key_type"], self.method())
         self.check = NameCheck(
             self.params["webroot"], split_address(self.params["check_address"]), self.params["check_timeout"]
         )
@@ -234,12 +247,31 @@ class Reconciler:
         self.owned = self.config.owned(self.params["webroot"])
         self.memory = self.config.memory()
 
+    def method(self) -> dict[str, str]:
+        """Return how orders are validated.
+
+        :raises HostError: when the credentials cannot be used, or others could read them.
+        """
+        plugin, credentials = self.params["dns_plugin"], self.params["dns_credentials"]
+        if not plugin:
+            return webroot_method(self.params["webroot"])
+        if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", plugin):
+            raise HostError(
+                f"dns_plugin '{plugin}' is not the name of a plugin, such as rfc2136. Nothing was changed.",
+                certificates=[],
+            )
+        if credentials:
+            problem = _credentials_problem(credentials)
+            if problem:
+                raise HostError(f"The DNS credentials {credentials} {problem} Nothing was changed.", certificates=[])
+        return dns_method(plugin, credentials)
+
     def run(self) -> Outcome:
         """Bring the certificates in line with the declared ones. Return what was done.
 
         :raises HostError: when nothing can be done.
         """
-        declared = parse_declared(self.params["certificates"])
+        declared = parse_declared(self.params["certificates"], wildcards=bool(self.params["dns_plugin"]))
         taken_over = {item.name: item.former_name for item in declared if self.take_over(item)}
         if self.params["take_over_only"]:
             self.report_taken_over(taken_over)
@@ -344,7 +376,7 @@ class Reconciler:
 
     def unreachable(self, names: Collection[str]) -> dict[str, str]:
         """Return the names that do not lead to this host, with the reason."""
-        if not names or not self.params["check_names"]:
+        if not names or not self.params["check_names"] or self.params["dns_plugin"]:
             return {}
         if self.module.check_mode and not os.path.isdir(self.params["webroot"]):
             return {}
@@ -412,7 +444,7 @@ class Reconciler:
 
     def fingerprint(self, decision: Decision) -> str:
         """Return what an order depends on: a change of any of it is worth a try."""
-        settings = {key: self.params[key] for key in ("server", "key_type", "email", "ca_bundle")}
+        settings = {key: self.params[key] for key in ("server", "key_type", "email", "ca_bundle", "eab_kid")}
         return fingerprint({**settings, **self.issuance.method, "domains": sorted(decision.domains)})
 
     def remember(self, name: str, order: str, problem: str | None) -> None:

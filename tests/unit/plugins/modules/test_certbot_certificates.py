@@ -57,6 +57,14 @@ if arguments[0] == "delete":
 domains = [arguments[i + 1] for i, item in enumerate(arguments) if item == "--domain"]
 command = [sys.executable, {maker!r}, str(config), name, option("--server"), option("--key-type"), "90", *domains]
 subprocess.run(command, check=True)
+if "--config" in arguments:
+    (state / "binding").write_text(pathlib.Path(option("--config")).read_text())
+if "--authenticator" in arguments:
+    plugin = option("--authenticator")
+    path = config / "renewal" / (name + ".conf")
+    text = path.read_text().partition("[[webroot_map]]")[0].replace("webroot_path", plugin.replace("-", "_") + "_credentials")
+    text = text.replace("authenticator = webroot", "authenticator = " + plugin)
+    path.write_text(text.replace(str(config.parent / "webroot") + ",", option("--" + plugin + "-credentials")))
 """
 
 MAKER = """
@@ -732,6 +740,69 @@ def test_input_is_refused_before_anything_is_done(host: Host, bad: list[dict[str
     assert message in result["msg"]
     assert "Nothing was changed" in result["msg"]
     assert host.orders() == []
+
+
+@pytest.fixture
+def over_dns(host: Host) -> dict[str, Any]:
+    credentials = host.path / "rfc2136.ini"
+    credentials.write_text("dns_rfc2136_secret = x")
+    credentials.chmod(0o600)
+    return {"dns_plugin": "rfc2136", "dns_credentials": str(credentials), "check_names": True}
+
+
+def test_dns_validates_wildcards_once_and_fetches_no_name(host: Host, over_dns: dict[str, Any]) -> None:
+    item = declared("apps", "apps.example.com", "*.apps.example.com")
+    result = host.run(item, dns_propagation_seconds=5, **over_dns)
+    assert (states(result), result["certificates"][0]["left_out"]) == ({"apps": "issued"}, {})
+    [call] = host.orders()
+    start = call.index("--authenticator")
+    assert call[start : start + 6] == [
+        "--authenticator",
+        "dns-rfc2136",
+        "--dns-rfc2136-credentials",
+        over_dns["dns_credentials"],
+        "--dns-rfc2136-propagation-seconds",
+        "5",
+    ]
+    assert "--webroot" not in call
+    assert host.run(item, **over_dns)["changed"] is False
+    assert states(host.run(**over_dns, purge=True)) == {"apps": "deleted"}
+
+
+def test_dns_instead_of_http_orders_again_once(host: Host, over_dns: dict[str, Any]) -> None:
+    host.certificate("shop", "a.example.com")
+    item = declared("shop", "a.example.com")
+    assert host.run(item, **over_dns)["certificates"][0]["why"] == [
+        f"it is renewed by authenticator webroot, webroot_path {host.webroot}"
+    ]
+    assert host.run(item, **over_dns)["changed"] is False
+    assert host.run(item)["certificates"][0]["why"] == ["it is renewed by authenticator dns-rfc2136"]
+    assert host.run(item)["changed"] is False
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o660])
+def test_dns_credentials_that_others_can_read_are_refused(host: Host, over_dns: dict[str, Any], mode: int) -> None:
+    os.chmod(over_dns["dns_credentials"], mode)
+    result = host.run(declared("shop", "a.example.com"), **over_dns)
+    assert f"have mode {mode:04o}, so others can read them. Set mode 0600. Nothing was changed." in result["msg"]
+    assert host.orders() == []
+
+
+def test_dns_credentials_that_are_missing_are_refused(host: Host, over_dns: dict[str, Any]) -> None:
+    os.unlink(over_dns["dns_credentials"])
+    assert "cannot be read: No such file" in host.run(declared("shop", "a.example.com"), **over_dns)["msg"]
+
+
+def test_dns_plugin_that_is_not_a_name_is_refused(host: Host) -> None:
+    assert "is not the name of a plugin" in host.run(declared("a", "a.example.com"), dns_plugin="--help")["msg"]
+
+
+def test_external_account_binding_is_not_in_the_arguments(host: Host) -> None:
+    host.run(declared("shop", "a.example.com"), eab_kid="kid-1", eab_hmac_key="c2VjcmV0")
+    [call] = host.orders()
+    assert "c2VjcmV0" not in " ".join(call)
+    assert (host.path / "binding").read_text() == "eab-kid = kid-1\neab-hmac-key = c2VjcmV0\n"
+    assert (os.stat(call[call.index("--config") + 1]).st_mode & 0o777) == 0o600
 
 
 def test_certbot_missing(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
