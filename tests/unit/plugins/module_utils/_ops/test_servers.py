@@ -23,8 +23,8 @@ def ocore() -> Iterator[Scripted]:
         yield server
 
 
-def find(ocore: Scripted, text: str, answer: object = SERVERS) -> str:
-    ocore.expect("GET", "/servers", answer=answer)
+def find(ocore: Scripted, text: str, answer: object = None) -> str:
+    ocore.expect("GET", "/servers", answer=SERVERS if answer is None else answer)
     return server_ids(client(ocore.api_url), [text])[text]
 
 
