@@ -43,11 +43,11 @@ EXAMPLES = r"""
 - name: Read the servers of the organization
   ocore.cloud.ocore_server_info:
     organization: acme
-  register: all
+  register: found
 
 - name: List the names and the memory of the servers
   ansible.builtin.debug:
-    msg: "{{ all.servers | items2dict(key_name='name', value_name='ram_total_bytes') }}"
+    msg: "{{ found.servers | items2dict(key_name='name', value_name='ram_total_bytes') }}"
 
 - name: Read one server
   ocore.cloud.ocore_server_info:
