@@ -167,8 +167,8 @@ class NginxConfig:
         self.left_out = self.claimed_elsewhere(sections, answer.text)
         if self.left_out:
             answer = self.test(sections.text(self.left_out))
-        if answer.refused and self.refused_without_ours():
-            raise self.broken_elsewhere(answer.text)
+        if answer.refused:
+            self.refuse_broken_elsewhere()
         if answer.refused:
             self.left_out.update(self.refused_alone(sections))
             answer = self.test(sections.text(self.left_out))
@@ -207,18 +207,19 @@ class NginxConfig:
             return {}
         return {name: f"nginx refuses its settings: {text}" for name, text in bad.items()}
 
-    def refused_without_ours(self) -> bool:
-        """Return whether nginx refuses the configuration without anything in our file, too."""
-        return self.test("").refused
+    def refuse_broken_elsewhere(self) -> None:
+        """Refuse to go on if nginx refuses the configuration without anything in our file, too.
 
-    def broken_elsewhere(self, answer: str) -> HostError:
-        """Return the error for a fault in somebody else's file."""
-        return self.error(
-            f"nginx refuses the configuration of this host, and not because of {self.dest}: {answer}. A running nginx keeps "
-            "what it has loaded, but its next reload, and its start at the next boot, would fail. Correct that file and "
-            "run again. Nothing was changed.",
-            nginx_output=answer,
-        )
+        :raises HostError: with the fault in somebody else's file.
+        """
+        answer = self.test("")
+        if answer.refused:
+            raise self.error(
+                f"nginx refuses the configuration of this host, and not because of {self.dest}: {answer.text}. A running "
+                "nginx keeps what it has loaded, but its next reload, and its start at the next boot, would fail. Correct "
+                "that file and run again. Nothing was changed.",
+                nginx_output=answer.text,
+            )
 
     def refused(self, answer: str) -> HostError:
         """Return the error for a fault in the declared content."""

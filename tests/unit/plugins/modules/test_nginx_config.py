@@ -359,6 +359,15 @@ def test_broken_file_of_somebody_else_is_reported_although_ours_is_unchanged(ngi
     assert nginx.answer() == "one"
 
 
+def test_broken_file_of_somebody_else_is_named_although_a_section_is_bad_too(nginx: Nginx) -> None:
+    nginx.start()
+    foreign = nginx.etc / "conf.d" / "zz.conf"
+    foreign.write_text("no_such_directive on;\n")
+    result = nginx.run(f"# ---- shop\n{named(nginx, 'shop.example.com', 'another_unknown on;')}")
+    assert f"{foreign}:1" in result["msg"]
+    assert "another_unknown" not in result["msg"]
+
+
 def test_port_that_another_program_holds_names_it(nginx: Nginx) -> None:
     with socket.socket() as squatter:
         squatter.bind(("127.0.0.1", nginx.port))
