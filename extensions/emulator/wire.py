@@ -10,7 +10,7 @@ import json
 import re
 import urllib.parse
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -141,14 +141,22 @@ class Wire:
         """Return the answer of the list of servers; ValueError when the cursor is not one of ours."""
         shown = [self._server(server) for server in self._store.servers[organization]]
         key, total = self._settings.word("list_key"), len(shown)
-        tail: dict[str, Any] = {}
-        if key != "bare" and self._settings.word("paging") != "none":
-            size = max(1, int(self._settings.number("page_size")))
-            begin = _read_cursor(cursor) if cursor else 0
-            shown = shown[begin : begin + size]
-            tail = {**_paging(self._settings.word("paging"), begin, size, total), "total": total}
+        shown, tail = self._page(shown, cursor)
+        if tail is not None:
+            tail["total"] = total
         entries = None if not shown and self._settings.word("empty_list") == "null" else shown
-        return self._encode(entries if key == "bare" else {"servers" if key == "instances" else key: entries, **tail})
+        return self._encode(
+            entries if key == "bare" else {"servers" if key == "instances" else key: entries, **(tail or {})}
+        )
+
+    def _page(self, shown: Sequence[Any], cursor: str | None) -> tuple[Sequence[Any], dict[str, Any] | None]:
+        """Return the part of a list that a cursor leads to, and the keys beside it; ``None`` for these without paging."""
+        paging = self._settings.word("paging")
+        if paging == "none" or self._settings.word("list_key") == "bare":
+            return shown, None
+        size = max(1, int(self._settings.number("page_size")))
+        begin = _read_cursor(cursor) if cursor else 0
+        return shown[begin : begin + size], _paging(paging, begin, size, len(shown))
 
     def _server(self, server: dict[str, Any]) -> dict[str, Any]:
         shown = dict(server)
@@ -185,16 +193,12 @@ class Wire:
             shown = [i for i in shown if i.fields["serverId"] == server_id]
         short = self._settings.word("list_detail") == "short"
         key, total = self._settings.word("list_key"), len(shown)
-        tail: dict[str, Any] = {}
-        if key != "bare" and self._settings.word("paging") != "none":
-            size = max(1, int(self._settings.number("page_size")))
-            begin = _read_cursor(cursor) if cursor else 0
-            shown = shown[begin : begin + size]
-            tail = _paging(self._settings.word("paging"), begin, size, total)
+        page, keys = self._page(shown, cursor)
+        tail = keys or {}
         if self._settings.word("total") != "missing":
             tail["total"] = {"wrong": total + 7, "text": str(total)}.get(self._settings.word("total"), total)
-        entries = b"[" + b",".join(self.instance(i, short) for i in shown) + b"]"
-        if not shown and self._settings.word("empty_list") == "null":
+        entries = b"[" + b",".join(self.instance(i, short) for i in page) + b"]"
+        if not page and self._settings.word("empty_list") == "null":
             entries = b"null"
         if key == "bare":
             return entries
