@@ -102,7 +102,7 @@ options:
   cache:
     description:
       - Whether to cache the instance records that oCore returns. Groups, composed variables and filters are evaluated
-        anew in each run.
+        again in each run.
       - The cache holds names, domains, states and all other fields of the records, but not the token. It holds values of
         environment variables only with O(reveal_env_vars). Cache files are readable by their owner only (mode 0600); other
         cache plugins, such as a database, protect the records by their own means.

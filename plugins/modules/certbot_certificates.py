@@ -53,9 +53,9 @@ options:
         default: {}
       former_name:
         description:
-          - Name under which an earlier release has kept this certificate. If that release has ordered it, the certificate is
-            taken over under O(certificates[].name) without a new order. The former one is archived and deleted as soon as
-            nginx does not use it any more.
+          - Name that an earlier release gave this certificate. If that release ordered it, the module renames it to
+            O(certificates[].name) instead of ordering a new one. It archives and deletes the old copy once nginx no longer
+            uses it.
         type: str
   server:
     description:
@@ -220,13 +220,13 @@ certificates:
       returned: always
     state:
       description:
-        - V(unchanged), V(issued), V(taken_over) (from its former name) or V(deleted). V(missing) when there is no
+        - V(unchanged), V(issued), V(taken_over) (renamed from its former name) or V(deleted). V(missing) when there is no
           certificate and none could be ordered, V(failed) when an order or a deletion failed. In check mode V(issued),
           V(taken_over) and V(deleted) are predictions.
       type: str
       returned: always
     why:
-      description: Why it was issued, taken over or deleted.
+      description: Why it was issued, renamed, or deleted.
       type: list
       elements: str
       returned: always

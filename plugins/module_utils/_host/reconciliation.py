@@ -288,7 +288,7 @@ class Reconciler:
             )
         self.update_contact()
         mine = [item for item in declared if not self.refuse(item)]
-        # In check mode what is taken over is still under its former name.
+        # Check mode renames nothing, so a certificate may still have its former name.
         lineages = {
             item.name: self.config.lineage(item.name) or self.config.lineage(taken_over.get(item.name) or item.name)
             for item in mine
@@ -324,14 +324,14 @@ class Reconciler:
             except OSError as error:
                 self.config.discard(item.name)
                 self.module.warn(
-                    f"Certificate '{former}' could not be taken over as '{item.name}': {error}. It is ordered."
+                    f"Cannot rename certificate '{former}' to '{item.name}': {error}. Ordering a new one instead."
                 )
                 return False
         self.outcome.changed = True
         return True
 
     def report_taken_over(self, taken_over: Mapping[str, str | None]) -> None:
-        """Add an entry for each certificate that was taken over."""
+        """Add an entry for each certificate that was renamed."""
         for name, former in taken_over.items():
             entry = {"name": name, "state": "taken_over", "why": [f"it was named '{former}' before"], "left_out": {}}
             self.outcome.add(self.config.lineage(name), **entry)
@@ -385,7 +385,7 @@ class Reconciler:
     def apply(self, decision: Decision, lineage: Lineage | None, former: str | None) -> None:
         """Carry out the decision for one certificate.
 
-        :param former: the name from which it was taken over in this run, or ``None``.
+        :param former: its name before this run renamed it, or ``None``.
         """
         name = decision.name
         entry: dict[str, Any] = {"name": name, "state": "unchanged", "why": decision.why, "left_out": decision.left_out}
