@@ -7,19 +7,14 @@ from __future__ import annotations
 import time
 from collections import Counter, defaultdict
 
+from .campaign import play_all
 from .cases import STORIES, choose, parse
 from .judge import KINDS, Stage, Verdict, judge
 
 
 def run(size: int, seed: int, seconds: float = float("inf")) -> list[Verdict]:
     """Play so many cases, fewer when the time runs out."""
-    end = time.monotonic() + seconds
-    verdicts = []
-    for case in choose(size, seed):
-        verdicts.append(judge(case, seed))
-        if time.monotonic() > end:
-            break
-    return verdicts
+    return play_all(choose(size, seed), lambda case: judge(case, seed), seconds)
 
 
 def table(verdicts: list[Verdict], seed: int, examples: int = 5) -> str:

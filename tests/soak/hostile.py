@@ -37,6 +37,7 @@ from ansible_collections.ocore.cloud.plugins.plugin_utils._fleet_page import ren
 from ansible_collections.ocore.cloud.plugins.plugin_utils._fleet_report import fleet_report
 from ansible_collections.ocore.cloud.tests.unit.helpers.api import Outcome, play
 
+from .campaign import play_all
 from .door import API_URL, Door, VirtualTime
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -449,13 +450,7 @@ def judge(case: Case) -> Verdict:
 
 def run(size: int, seed: int, seconds: float = float("inf")) -> list[Verdict]:
     """Play so many cases, fewer when the time runs out."""
-    end = time.monotonic() + seconds
-    verdicts = []
-    for case in choose(size, seed):
-        verdicts.append(judge(case))
-        if time.monotonic() > end:
-            break
-    return verdicts
+    return play_all(choose(size, seed), judge, seconds)
 
 
 def table(verdicts: list[Verdict], examples: int = 5) -> str:
