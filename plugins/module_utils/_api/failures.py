@@ -90,6 +90,8 @@ class Explainer:
             transient=True,
             uncertain=True,
             late=True,
+            # Past the end of the task, no request about another instance can succeed either.
+            about_one=option == "request_timeout" and request.is_about_one,
         )
 
     def no_answer(self, request: Request, error: Exception) -> OcoreError:
@@ -108,6 +110,7 @@ class Explainer:
             f"Cannot {request.attempt}: {failure.text.format_map(words)}{self._about(request)}",
             transient=failure.transient,
             uncertain=failure.uncertain,
+            about_one=failure.reached and request.is_about_one,
         )
 
     def undecodable(self, request: Request, answer: Answer, problem: str, transient: bool) -> OcoreError:
@@ -200,12 +203,14 @@ class Failure:
 
     :param fits: called with the exception and the settings.
     :param text: the end of "Cannot do this: ...".
+    :param reached: whether oCore was reached, so that requests about other instances may succeed.
     """
 
     fits: Callable[[Exception, Settings], bool]
     text: str
     transient: bool = False
     uncertain: bool = False
+    reached: bool = False
 
 
 def _proxy(settings: Settings) -> str:
@@ -314,8 +319,9 @@ FAILURES = (
         "the connection to {host} was closed before the answer was complete.",
         transient=True,
         uncertain=True,
+        reached=True,
     ),
-    Failure(_is_undecodable, "the answer of {host} cannot be unpacked.", transient=True, uncertain=True),
+    Failure(_is_undecodable, "the answer of {host} cannot be unpacked.", transient=True, uncertain=True, reached=True),
 )
 UNEXPECTED = Failure(lambda _error, _settings: True, "{words}. Check api_url.", uncertain=True)
 

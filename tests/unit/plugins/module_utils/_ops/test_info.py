@@ -184,8 +184,12 @@ def test_identity_is_stripped(ocore: Scripted) -> None:
         {"status": 409},
         {"status": 422},
         {"answer": b"no health today"},
+        {"fault": "drop"},
+        {"fault": "cut"},
+        {"fault": "garbled"},
+        {"fault": "hang"},
     ],
-    ids=["500", "502", "503", "504", "403", "409", "422", "text"],
+    ids=["500", "502", "503", "504", "403", "409", "422", "text", "drop", "cut", "garbled", "hang"],
 )
 def test_gather_gives_null_and_a_warning_for_one_that_fails(
     ocore: Scripted, gather: list[str], step: dict[str, Any], monkeypatch: pytest.MonkeyPatch
@@ -196,7 +200,7 @@ def test_gather_gives_null_and_a_warning_for_one_that_fails(
     ocore.expect("GET", "/instances", answer=entries)
     ocore.expect("GET", f"{PATH}/{path}", **step)
     ocore.expect("GET", f"/instances/b/{path}", answer={"status": "running", "score": 90})
-    result = read(ocore, gather=gather, retries=0)
+    result = read(ocore, gather=gather, retries=0, request_timeout=0.5 if step.get("fault") == "hang" else 30)
     assert ids(result) == [ID, "b"]
     first, second = (record[key] for record in result["instances"])
     assert first is None
