@@ -186,6 +186,22 @@ def test_refused_token_leaves_the_last_report(ocore: Emulator, tmp_path: Path) -
     assert read(tmp_path) == before
 
 
+def test_instances_that_cannot_be_read_cost_their_values_only(tmp_path: Path) -> None:
+    # One instance whose health could not be read, or whose id was no id, left the organization without a report.
+    with Emulator("--seed", "5") as ocore:
+        sick, nameless = (entry["id"] for entry in ocore.instances()[:2])
+        for operation in ("health", "health_score"):
+            ocore.fault("error_before", operation, status=422, instance=sick, count=100)
+        ocore.force(nameless, id="..")
+        done = run(ocore, tmp_path)
+    assert done.ok, done.text
+    shown = {entry["key"] for entry in read(tmp_path)["instances"]}
+    assert sick in shown
+    assert len(shown) == 4
+    assert f"({sick})" in done.text
+    assert "Traceback" not in done.text
+
+
 def test_records_given_by_hand_need_no_request(ocore: Emulator, tmp_path: Path) -> None:
     playbook = tmp_path / "site.yml"
     play = {
