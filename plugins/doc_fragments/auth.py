@@ -41,7 +41,7 @@ options:
     type: path
   request_timeout:
     description:
-      - Timeout of a single request in seconds. It applies to connecting and to each part of the answer.
+      - Time limit of a single request in seconds, until the whole answer has arrived.
       - If not given, the environment variable E(OCORE_REQUEST_TIMEOUT) is used.
     type: float
     default: 30.0
@@ -108,7 +108,7 @@ options:
       - name: OCORE_CA_PATH
   request_timeout:
     description:
-      - Timeout of a single request in seconds. It applies to connecting and to each part of the answer.
+      - Time limit of a single request in seconds, until the whole answer has arrived.
     type: float
     default: 30.0
     env:

@@ -50,7 +50,7 @@ def kinds(events: list[dict[str, Any]]) -> list[str]:
     return [event["kind"] for event in events]
 
 
-def test_first_look_tells_only_what_asks_for_attention() -> None:
+def test_first_poll_emits_only_what_needs_attention() -> None:
     domains = [{"domain": "shop.example.com", "ssl_expires_at": "2026-11-26T12:00:00Z"}]
     seen = watch(80).look(
         [
@@ -88,25 +88,25 @@ def test_status_change_names_both_words_and_the_phase() -> None:
     assert not event["first_look"]
 
 
-def test_score_is_told_when_it_crosses_the_threshold_either_way() -> None:
+def test_score_emits_an_event_when_it_crosses_the_threshold_either_way() -> None:
     watched = watch(80)
-    told = [kinds(watched.look([instance(health_score=score)], NOW)) for score in (95, 80, 79, 60, None, 70, 80, 90)]
-    assert told == [[], [], ["health_score_fell"], [], [], [], ["health_score_recovered"], []]
+    emitted = [kinds(watched.look([instance(health_score=score)], NOW)) for score in (95, 80, 79, 60, None, 70, 80, 90)]
+    assert emitted == [[], [], ["health_score_fell"], [], [], [], ["health_score_recovered"], []]
 
 
-def test_scores_are_not_told_without_a_threshold() -> None:
+def test_score_emits_nothing_without_a_threshold() -> None:
     watched = watch()
     assert [watched.look([instance(health_score=score)], NOW) for score in (95, 5)] == [[], []]
 
 
-def test_restarts_are_told_when_they_count_up() -> None:
+def test_restart_emits_an_event_when_the_count_increases() -> None:
     watched = watch()
-    told = [watched.look([instance(restart_count=count)], NOW) for count in (3, 3, 5, None, 6, 1)]
-    assert [kinds(events) for events in told] == [[], [], ["restarted"], [], ["restarted"], []]
-    assert (told[2][0]["before"], told[2][0]["after"]) == (3, 5)
+    emitted = [watched.look([instance(restart_count=count)], NOW) for count in (3, 3, 5, None, 6, 1)]
+    assert [kinds(events) for events in emitted] == [[], [], ["restarted"], [], ["restarted"], []]
+    assert (emitted[2][0]["before"], emitted[2][0]["after"]) == (3, 5)
 
 
-def test_certificate_is_told_again_only_after_it_was_renewed() -> None:
+def test_certificate_emits_another_event_only_after_it_was_renewed() -> None:
     watched = watch(days=10)
 
     def look(until: str | None, day: int) -> list[str]:
@@ -191,12 +191,12 @@ class Stream:
         assert event["kind"] == kind, event
         return event
 
-    async def looks(self, emulator: Emulator, more: int) -> None:
+    async def polls(self, emulator: Emulator, more: int) -> None:
         """Wait for so many further requests."""
         until = len(emulator.log("list")) + more
         end = time.monotonic() + PATIENCE
         while len(emulator.log("list")) < until and not self.task.done():
-            assert time.monotonic() < end, "the source looks no more"
+            assert time.monotonic() < end, "the source polls no more"
             await asyncio.sleep(0.05)
 
 
@@ -214,11 +214,11 @@ def stream(arguments: dict[str, Any], test: Callable[[Stream], Awaitable[None]])
     asyncio.run(play())
 
 
-def test_source_tells_what_happens_on_a_real_server(emulator: Emulator) -> None:
+def test_source_emits_what_happens_on_a_real_server(emulator: Emulator) -> None:
     first = emulator.instances()[0]
 
     async def test(source: Stream) -> None:
-        await source.looks(emulator, 2)
+        await source.polls(emulator, 2)
         emulator.force(first["id"], status="failed", statusMessage="out of memory")
         event = await source.next("status_changed")
         assert (event["instance"]["slug"], event["phase"]) == (first["slug"], "failed")
@@ -232,7 +232,7 @@ def test_source_tells_what_happens_on_a_real_server(emulator: Emulator) -> None:
         assert (await source.next("certificate_expiring"))["domain"] == "shop.example.com"
         emulator.seed(1, domains=[])
         await source.next("appeared")
-        await source.looks(emulator, 3)
+        await source.polls(emulator, 3)
         assert source.queue.empty()
 
     for item in emulator.instances():
@@ -242,13 +242,13 @@ def test_source_tells_what_happens_on_a_real_server(emulator: Emulator) -> None:
     assert {request["operation"] for request in emulator.log()} == {"list"}
 
 
-def test_source_tells_that_an_instance_left(emulator: Emulator) -> None:
+def test_source_emits_that_an_instance_left(emulator: Emulator) -> None:
     gone = emulator.instances()[0]
     for item in emulator.instances():
         emulator.force(item["id"], domains=[])
 
     async def test(source: Stream) -> None:
-        await source.looks(emulator, 2)
+        await source.polls(emulator, 2)
         headers = {"Authorization": f"Bearer {emulator.token}"}
         requests.delete(f"{emulator.api_url}/instances/{gone['id']}", headers=headers, timeout=10).raise_for_status()
         events = []
@@ -256,7 +256,7 @@ def test_source_tells_that_an_instance_left(emulator: Emulator) -> None:
             # On its way out it may be seen with the words for that.
             events.append(await asyncio.wait_for(source.queue.get(), PATIENCE))
         assert {event["instance"]["id"] for event in events} == {gone["id"]}
-        await source.looks(emulator, 2)
+        await source.polls(emulator, 2)
         assert source.queue.empty()
 
     stream(args(emulator), test)
@@ -264,7 +264,7 @@ def test_source_tells_that_an_instance_left(emulator: Emulator) -> None:
 
 def test_one_request_is_made_in_an_interval(emulator: Emulator) -> None:
     async def test(source: Stream) -> None:
-        await source.looks(emulator, 1)
+        await source.polls(emulator, 1)
         await asyncio.sleep(1)
 
     stream(args(emulator, interval=3600), test)
@@ -285,7 +285,7 @@ def test_source_waits_failures_out_and_forgets_nothing(
         emulator.force(item["id"], domains=[])
 
     async def test(source: Stream) -> None:
-        await source.looks(emulator, 1)
+        await source.polls(emulator, 1)
         emulator.fault("error_before", "list", count=4)
         emulator.force(emulator.instances()[0]["id"], status="failed")
         event = await source.next("status_changed")
@@ -296,7 +296,7 @@ def test_source_waits_failures_out_and_forgets_nothing(
     stream(args(emulator, interval=10), test)
     failing = [round(pause) for pause in pauses if pause > 10]
     assert failing == [20, 40, 80, 160]
-    assert "The next look is in 160 seconds" in caplog.text
+    assert "The next poll is in 160 seconds" in caplog.text
     assert emulator.token not in caplog.text
 
 
@@ -336,7 +336,7 @@ def test_source_survives_what_may_pass(
     monkeypatch.setattr(SOURCE["asyncio"], "sleep", lambda _seconds: sleep(0.01))
     monkeypatch.setattr(_MODULE, "_read", answers([], passing, passing, [instance()]))
     stream(args(emulator), test)
-    assert f"{passing} The next look is in" in caplog.text
+    assert f"{passing} The next poll is in" in caplog.text
 
 
 def test_source_masks_the_token_in_events_and_log(
@@ -366,7 +366,7 @@ def test_expired_token_ends_the_source_with_what_to_do(emulator: Emulator) -> No
     token = emulator.jwt()
 
     async def test(source: Stream) -> None:
-        await source.looks(emulator, 2)
+        await source.polls(emulator, 2)
         expire(emulator)
         await asyncio.wait_for(source.task, PATIENCE)
 

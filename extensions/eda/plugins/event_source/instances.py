@@ -83,7 +83,7 @@ SPEC = {
     "certificate_days": {"type": "int", "default": 14},
 }
 BACKOFF_MOST = 600.0
-"""Seconds between two looks at the most while oCore cannot be read; a longer interval is taken as it is."""
+"""Most seconds between two polls while oCore cannot be read; a longer interval is taken as it is."""
 
 Event = dict[str, Any]
 log = logging.getLogger("ocore.cloud.instances")
@@ -92,19 +92,19 @@ log = logging.getLogger("ocore.cloud.instances")
 class Watch:
     """What was seen of the instances, and what is new about them. Does no I/O.
 
-    :param min_health_score: the threshold; null for none.
-    :param certificate_days: days before its end from which a certificate is told.
+    :param min_health_score: the threshold; ``None`` for none.
+    :param certificate_days: emit an event when a certificate has at most this many days left.
     """
 
     def __init__(self, min_health_score: int | None, certificate_days: int) -> None:
         self._least = min_health_score
         self._days = certificate_days
         self._seen: dict[str, Instance] = {}
-        self._told: set[tuple[str, str, str]] = set()
+        self._reported: set[tuple[str, str, str]] = set()
         self._first = True
 
     def look(self, instances: Iterable[Instance], now: datetime, complete: bool = True) -> list[Event]:
-        """Compare the instances with those of the look before, and remember them.
+        """Compare the instances with those of the previous poll, and remember them.
 
         :param now: with a time zone.
         :param complete: false when the list may lack instances; none is then taken for gone.
@@ -121,14 +121,14 @@ class Watch:
             events += self._restarts(before, instance)
             events += self._certificates(instance, now)
             if before is not None:
-                # A value that is missing once doesn't make the next one news.
+                # A value that is missing once does not make the next one an event.
                 for field in ("status", "health_score", "restart_count"):
                     if getattr(instance, field) is None:
                         setattr(instance, field, getattr(before, field))
         gone = [i for key, i in self._seen.items() if key not in here] if complete else []
         events += [self._event("left", instance) for instance in gone]
         self._seen = here if complete else {**self._seen, **here}
-        self._told = {told for told in self._told if told[0] in self._seen}
+        self._reported = {key for key in self._reported if key[0] in self._seen}
         self._first = False
         return events
 
@@ -167,12 +167,12 @@ class Watch:
         events = []
         for domain in instance.domains or []:
             until = parse_time(domain.ssl_expires_at)
-            told = (instance.id, str(domain.domain), str(domain.ssl_expires_at))
-            if until is None or told in self._told:
+            key = (instance.id, str(domain.domain), str(domain.ssl_expires_at))
+            if until is None or key in self._reported:
                 continue
             left = calendar_days_left(until, now)
             if left <= self._days:
-                self._told.add(told)
+                self._reported.add(key)
                 details = {"domain": domain.domain, "expires_at": domain.ssl_expires_at, "days_left": left}
                 events.append(self._event("certificate_expiring", instance, **details))
         return events
@@ -205,7 +205,7 @@ def _read(client: Client, server_id: str | None) -> tuple[list[Instance], bool]:
 
 
 def _pause_after(failures: int, interval: float) -> float:
-    """Return the seconds until the next look; they double with every failure in a row."""
+    """Return the seconds until the next poll; they double with every failure in a row."""
     return max(interval, min(BACKOFF_MOST, interval * 2 ** min(failures, 10)))
 
 
@@ -234,7 +234,7 @@ async def main(queue: asyncio.Queue[Event], args: dict[str, Any]) -> None:
                 if isinstance(error, OcoreError) and error.status == 401:
                     raise OcoreError(said, status=error.status, code=error.code) from None
                 failures += 1
-                log.warning("%s The next look is in %.0f seconds.", said, _pause_after(failures, chosen["interval"]))
+                log.warning("%s The next poll is in %.0f seconds.", said, _pause_after(failures, chosen["interval"]))
             else:
                 failures = 0
             for event in events:
