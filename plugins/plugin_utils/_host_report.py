@@ -11,6 +11,7 @@ from typing import Any
 from ansible_collections.ocore.cloud.plugins.module_utils._api.times import days_left, parse_time
 from ansible_collections.ocore.cloud.plugins.module_utils._ops.lifecycle import Phase
 from ansible_collections.ocore.cloud.plugins.plugin_utils._sites import (
+    NO_CERTIFICATE,
     REMOVED_PHASES,
     by_claim,
     certificate_name,
@@ -113,6 +114,7 @@ def host_report(
     listening: Iterable[int] = (),
     orders: Iterable[Mapping[str, Any]] = (),
     plain_http: bool = False,
+    https_before: bool = False,
 ) -> list[dict[str, Any]]:
     """Return one entry per instance record: what the host serves, what not and why, and where oCore's records differ.
 
@@ -121,10 +123,10 @@ def host_report(
     :param listening: the open ports that it found.
     :param orders: the ``certificates`` result of ``ocore.cloud.certbot_certificates``.
     :param plain_http: whether an instance without a certificate is meant to be served over plain http.
+    :param https_before: whether a proxy in front of the host ends TLS, so that certificates are no matter of this host.
     :returns: entries with slug, id, served (as a proxy to the instance, over https), unserved (it runs, is meant to be
-        served, and is not), url, maintenance, names (served over
-        https), certificate (expires_at, serial, trusted, or ``None``), reasons (list of str) and drift (list of field,
-        domain, ocore, host).
+        served, and is not), url, maintenance, names (served over https), active_color (as oCore records it), certificate
+        (expires_at, serial, trusted, or ``None``), reasons (list of str) and drift (list of field, domain, ocore, host).
     """
     found = certificates or {}
     by_name = {str(order["name"]): order for order in orders}
@@ -136,7 +138,9 @@ def host_report(
         site = entry if "tls" in entry else None
         record, certificate = records.get(slug, {}), certificate_of(slug, found)
         maintenance = bool(site and site["maintenance"])
-        served = bool(site and site["tls"] and not maintenance)
+        https = bool(site and (site["tls"] or https_before))
+        served = https and not maintenance
+        reasons = _reasons(entry, site, record, by_name.get(certificate_name(slug), {}))
         report.append(
             {
                 "slug": entry["slug"],
@@ -144,11 +148,13 @@ def host_report(
                 "served": served,
                 "unserved": entry["running"] and not (served or maintenance or (site and plain_http)),
                 "maintenance": maintenance,
-                "url": f"https://{site['canonical']}/" if site and site["tls"] else None,
-                "names": list(site["tls_names"]) if site else [],
+                "url": f"https://{site['canonical']}/" if site and https else None,
+                "names": list(site["names" if https_before else "tls_names"]) if site else [],
+                "active_color": record.get("active_color"),
                 "certificate": _certificate(certificate),
-                "reasons": _reasons(entry, site, record, by_name.get(certificate_name(slug), {})),
-                "drift": _domains_drift(record, certificate) + _port_drift(record, site, open_ports),
+                "reasons": [reason for reason in reasons if not (https_before and reason == NO_CERTIFICATE)],
+                "drift": ([] if https_before else _domains_drift(record, certificate))
+                + _port_drift(record, site, open_ports),
             }
         )
     return report

@@ -32,6 +32,8 @@ OWN_PORTS = frozenset({80, 443})
 READ_TIMEOUT_MARGIN = 30
 DEFAULT_LIMIT_TIME_REAL = 120
 
+NO_CERTIFICATE = "there is no certificate yet"
+
 _SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _LABEL = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)")
 _VERSION = re.compile(r"(?:saas[-~])?(\d{1,3})(?:\.\d+)*(?:[-+a-z].*)?", re.IGNORECASE)
@@ -337,7 +339,7 @@ def is_running(record: Mapping[str, Any]) -> bool:
 def _tls_names(names: Iterable[str], found: Mapping[str, Any] | None, notes: list[str]) -> list[str]:
     """Return the names that the certificate of a site covers; note what keeps the others from https."""
     if found is None:
-        notes.append("there is no certificate yet")
+        notes.append(NO_CERTIFICATE)
         return []
     if not found.get("usable"):
         notes.append(f"the certificate cannot be used: {found.get('problem')}")

@@ -68,3 +68,75 @@ def test_json_rpc_of_an_instance_that_is_down_gets_our_page(pem: Path, tmp_path:
     with serve(pem, tmp_path, {"http_port_host": free_port()}, __nginx_pages=str(tmp_path)) as nginx:
         status, headers, text = nginx.ask(NAME, "/jsonrpc", "POST", JSON_RPC_CALL)
     assert (status, headers["retry-after"], text) == (502, "300", "not available")
+
+
+PROXY = "127.0.0.9"
+
+
+def through_proxy(proto: str | None = "https", client: str = "203.0.113.7") -> dict[str, Any]:
+    """How a trusted proxy asks for a visitor."""
+    headers = {"X-Forwarded-For": client, **({"X-Forwarded-Proto": proto} if proto else {})}
+    return {"headers": headers, "source": PROXY}
+
+
+@pytest.mark.parametrize("tls", [True, False])
+def test_proxy_that_ends_tls_is_believed(tls: bool, pem: Path, tmp_path: Path) -> None:
+    with serve(pem, tmp_path, nginx_real_ip_from=[PROXY]) as nginx:
+        for path in ("/", "/web/login", "/jsonrpc", "/web/static/x.css"):
+            headers = nginx.seen(NAME, path, tls=tls, **through_proxy())["headers"]
+            forwarded = [headers[f"x-forwarded-{name}"] for name in ("proto", "port", "host")]
+            assert (forwarded, headers["x-real-ip"]) == (["https", "443", NAME], "203.0.113.7")
+        _status, headers, _text = nginx.ask(NAME, tls=tls, **through_proxy())
+        assert headers["strict-transport-security"] == "max-age=63072000"
+        assert nginx.seen(NAME, tls=tls, **through_proxy("https, http"))["headers"]["x-forwarded-proto"] == "https"
+
+
+@pytest.mark.parametrize("tls", [True, False])
+@pytest.mark.parametrize("name", [NAME, "i1.apps.example.com"])
+def test_proxy_whose_visitor_used_http_gets_the_redirect(name: str, tls: bool, pem: Path, tmp_path: Path) -> None:
+    with serve(pem, tmp_path, nginx_real_ip_from=[PROXY]) as nginx:
+        status, headers, _text = nginx.ask(name, "/odoo?a=1", tls=tls, **through_proxy("http"))
+        assert (status, headers["location"]) == (301, f"https://{NAME}/odoo?a=1")
+        assert tls is not (name == NAME) or "strict-transport-security" not in headers
+
+
+def test_proxy_gets_the_primary_name_for_another_one(pem: Path, tmp_path: Path) -> None:
+    with serve(pem, tmp_path, nginx_real_ip_from=[PROXY]) as nginx:
+        for tls in (True, False):
+            status, headers, _text = nginx.ask("i1.apps.example.com", "/x", tls=tls, **through_proxy())
+            assert (status, headers["location"]) == (301, f"https://{NAME}/x")
+
+
+def test_proxy_that_nobody_trusts_cannot_claim_https(pem: Path, tmp_path: Path) -> None:
+    with serve(pem, tmp_path, nginx_real_ip_from=[PROXY]) as nginx:
+        claim = {"X-Forwarded-Proto": "https", "X-Forwarded-For": "203.0.113.7"}
+        status, headers, _text = nginx.ask(NAME, "/x", tls=False, headers=claim)
+        assert (status, headers["location"]) == (301, f"https://{NAME}/x")
+        seen = nginx.seen(NAME, headers={**claim, "X-Forwarded-Proto": "http"})["headers"]
+        assert (seen["x-forwarded-proto"], seen["x-real-ip"]) == ("https", "127.0.0.1")
+
+
+def test_proxy_that_ends_tls_needs_no_certificate_here(pem: Path, tmp_path: Path) -> None:
+    with serve(pem, tmp_path, {"with_certificate": False}, nginx_real_ip_from=[PROXY]) as nginx:
+        assert nginx.seen(NAME, tls=False, **through_proxy())["headers"]["x-forwarded-proto"] == "https"
+        assert "Secure" in nginx.ask(NAME, tls=False, **through_proxy())[1]["set-cookie"]
+        for visitor in ({}, through_proxy("http"), through_proxy(None)):
+            status, headers, _text = nginx.ask(NAME, "/x", tls=False, **visitor)
+            assert (status, headers["location"]) == (302, f"https://{NAME}/x")
+
+
+def test_proxy_does_not_open_a_site_to_strangers(pem: Path, tmp_path: Path) -> None:
+    options = {"i1": {"allow": ["198.51.100.0/24"]}}
+    with serve(pem, tmp_path, nginx_real_ip_from=[PROXY], nginx_instance_options=options) as nginx:
+        for tls in (True, False):
+            assert nginx.ask(NAME, tls=tls, **through_proxy())[0] == 403
+            assert nginx.ask(NAME, tls=tls, **through_proxy("http"))[0] == 301
+            assert nginx.ask(NAME, tls=tls, **through_proxy(client="198.51.100.1"))[0] == 200
+
+
+def test_challenge_path_is_served_behind_a_proxy_over_http(pem: Path, tmp_path: Path) -> None:
+    (tmp_path / ".well-known/acme-challenge").mkdir(parents=True)
+    (tmp_path / ".well-known/acme-challenge/token").write_text("proof")
+    with serve(pem, tmp_path, nginx_real_ip_from=[PROXY], nginx_acme_webroot=str(tmp_path)) as nginx:
+        for visitor in ({}, through_proxy("http"), through_proxy()):
+            assert nginx.ask(NAME, "/.well-known/acme-challenge/token", tls=False, **visitor)[2] == "proof"

@@ -416,7 +416,7 @@ def report(item: dict[str, Any], found: dict[str, Any] | None = None, **more: An
 
 
 def test_report_of_a_served_instance() -> None:
-    entry = report(record(), certificate("shop.example.com"))
+    entry = report(record(active_color="blue"), certificate("shop.example.com"))
     assert entry == {
         "slug": "shop",
         "id": "id-shop",
@@ -425,6 +425,7 @@ def test_report_of_a_served_instance() -> None:
         "maintenance": False,
         "url": "https://shop.example.com/",
         "names": ["shop.example.com"],
+        "active_color": "blue",
         "certificate": {"expires_at": "2027-01-01T00:00:00+00:00", "serial": "3A", "trusted": True},
         "reasons": [],
         "drift": [],
@@ -457,6 +458,13 @@ def test_report_of_an_instance_that_nginx_refuses() -> None:
     model = nginx_sites([record()], found, refused={"shop": "unknown directive"})
     [entry] = host_report([record()], model, found)
     assert (entry["served"], entry["unserved"], entry["reasons"]) == (False, True, ["unknown directive"])
+
+
+def test_report_of_a_host_behind_a_proxy_that_ends_tls() -> None:
+    entry = report(record(domains=[{"domain": "shop.example.com", "ssl_status": "active"}]), None, https_before=True)
+    assert (entry["served"], entry["unserved"], entry["url"]) == (True, False, "https://shop.example.com/")
+    assert (entry["names"], entry["reasons"], entry["drift"]) == (["shop.example.com"], [], [])
+    assert report(record(domains=None), None, https_before=True)["unserved"] is True
 
 
 def test_report_says_why_an_instance_is_not_served() -> None:
