@@ -41,8 +41,8 @@ docs: $(NOX) ## Check the documentation and build the site into .build/site/html
 sanity: $(NOX) ## Run the sanity tests of ansible-test (ARGS="--test pep8": one)
 	@$(NOX) -s sanity -- $(ARGS)
 
-soak: $(NOX) ## Try thousands of faults and hostile answers (ARGS: see python tests/soak --help)
-	@$(NOX) -s soak -- $(or $(ARGS),--examples 5)
+soak: $(NOX) ## Run the campaigns at full size (ARGS="--campaign hostile": one; ARGS=--help)
+	@$(NOX) -s campaigns -- $(ARGS)
 
 bench: $(NOX) ## Measure it beside others: table, JSON and picture in .build/bench (ARGS=--quick: small numbers)
 	@$(NOX) -s bench -- $(ARGS)

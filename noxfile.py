@@ -298,12 +298,20 @@ def contract(session: nox.Session) -> None:
 
 @nox.session(python=NEWEST.python)
 def soak(session: nox.Session) -> None:
-    """Try faults against every operation: a small campaign, or the one that the arguments describe."""
-    _install(session, NEWEST.requirement, *RUNTIME, "-r", "tests/unit/requirements.txt", *EMULATOR)
-    if session.posargs:
-        session.run("python", "tests/soak", *session.posargs)
-    else:
-        session.run("pytest", "-q", "tests/soak")
+    """Run small campaigns: faults, wrong answers, secrets, variants and more against everything."""
+    _campaigns(session)
+    session.run("pytest", "-q", "-n", "2", *(session.posargs or ["tests/soak"]))
+
+
+@nox.session(python=NEWEST.python)
+def campaigns(session: nox.Session) -> None:
+    """Run the campaigns at full size, which takes about an hour, or what the arguments choose."""
+    _campaigns(session)
+    session.run("python", "tests/soak", *session.posargs)
+
+
+def _campaigns(session: nox.Session) -> None:
+    _install(session, NEWEST.requirement, *RUNTIME, "-r", "tests/soak/requirements.txt", *EMULATOR)
 
 
 @nox.session(python=NEWEST.python)

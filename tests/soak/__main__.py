@@ -15,17 +15,20 @@ if __name__ == "__main__":
     from checkout import make_importable
 
     make_importable()
+    soak = importlib.import_module("ansible_collections.ocore.cloud.tests.soak")
+    about = "\n".join(f"  {name:12} {plan.about}" for name, plan in soak.CAMPAIGNS.items())
     parser = argparse.ArgumentParser(
-        prog="python tests/soak", description="Thousands of cases that no API should give."
+        prog="python tests/soak",
+        description=f"Thousands of cases that must not do harm.\n\ncampaigns:\n{about}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
         "--campaign",
-        choices=["faults", "hostile"],
-        help="faults of the network against every operation, or answers with wrong values for every reader (both)",
+        action="append",
+        choices=list(soak.CAMPAIGNS),
+        help="one of those above (all); can be given again",
     )
-    parser.add_argument(
-        "--cases", type=int, default=20_000, metavar="N", help="how many of each, at most (%(default)s)"
-    )
+    parser.add_argument("--cases", type=int, metavar="N", help="how many of each, at most (the campaign's full size)")
     parser.add_argument("--seed", type=int, default=int(time.time()), metavar="N", help="which ones (the time)")
     parser.add_argument(
         "--seconds", type=float, default=1200, metavar="N", help="stop each after so many (%(default)s)"
@@ -33,10 +36,13 @@ if __name__ == "__main__":
     parser.add_argument("--only", metavar="NAME", help="play one case, and show what it does")
     parser.add_argument("--examples", type=int, default=5, metavar="N", help="failures shown of a kind (%(default)s)")
     options = parser.parse_args()
-    package = "ansible_collections.ocore.cloud.tests.soak"
-    modules = {name: importlib.import_module(f"{package}.{name}") for name in ("faults", "hostile")}
+    chosen = options.campaign or list(soak.CAMPAIGNS)
     if options.only:
-        sys.exit(modules[options.campaign or "faults"].show(options.only, options.seed))
-    chosen = [options.campaign] if options.campaign else list(modules)
-    limits = options.cases, options.seed, options.seconds, options.examples
-    sys.exit(max([modules[name].main(*limits) for name in chosen]))
+        sys.exit(soak.load(chosen[0]).play_one(options.only, options.seed))
+    statuses = [
+        soak.load(name).main(
+            options.cases or soak.CAMPAIGNS[name].full, options.seed, options.seconds, options.examples
+        )
+        for name in chosen
+    ]
+    sys.exit(max(statuses))

@@ -307,6 +307,15 @@ class Case:
         return f"{self.story.name}/{self.fault}/{self.position}/{self.count or 'always'}/{self.variant}"
 
     @property
+    def row(self) -> str:
+        return self.story.name
+
+    @property
+    def switches(self) -> dict[str, object]:
+        """What the API is like."""
+        return VARIANTS[self.variant]
+
+    @property
     def rule(self) -> dict[str, Any]:
         """The fault as the emulator takes it."""
         fault = {"count": self.count, **FAULTS[self.fault]}

@@ -4,17 +4,15 @@
 
 from __future__ import annotations
 
-from ansible_collections.ocore.cloud.tests.soak import faults, hostile
+import pytest
+from ansible_collections.ocore.cloud.tests.soak import CAMPAIGNS, load
 
 SEED = 1
-CASES = 600
 
 
-def test_soak_a_small_campaign_finds_nothing() -> None:
-    verdicts = faults.run(CASES, SEED)
-    assert not any(verdict.problems for verdict in verdicts), f"\n{faults.table(verdicts, SEED)}"
-
-
-def test_hostile_answers_of_a_small_campaign_harm_nobody() -> None:
-    verdicts = hostile.run(CASES, SEED)
-    assert not any(verdict.problems for verdict in verdicts), f"\n{hostile.table(verdicts)}"
+@pytest.mark.parametrize("name", CAMPAIGNS)
+def test_soak_a_small_campaign_finds_nothing(name: str) -> None:
+    campaign = load(name)
+    verdicts = campaign.run(CAMPAIGNS[name].small, SEED)
+    assert len(verdicts) == CAMPAIGNS[name].small
+    assert not any(verdict.problems for verdict in verdicts), f"\n{campaign.table(verdicts, SEED)}"

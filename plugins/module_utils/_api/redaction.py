@@ -27,14 +27,14 @@ WARNINGS_OF_A_KIND = 5
 
 _MASK_CHARACTERS = "*•●·"
 _VISIBLE, _HIDDEN = f"[^{_MASK_CHARACTERS}]{{0,4}}", f"[{_MASK_CHARACTERS}]{{3,}}"
-_MASKED = re.compile(f"{_VISIBLE}{_HIDDEN}|{_HIDDEN}{_VISIBLE}", re.DOTALL)
+_MASKED = re.compile(f"{_VISIBLE}{_HIDDEN}|{_HIDDEN}{_VISIBLE}|[xX]{{3,}}", re.DOTALL)
 
 
 def is_mask(value: object) -> bool:
     """Return whether a value stands for a secret that the API does not show.
 
     A mask has at least three mask characters and nothing else, but for at most four visible characters at one end, such as
-    ``****1234``. Anything else, such as ``pa***word``, is a value.
+    ``****1234``, or is at least three x and nothing else. Anything else, such as ``pa***word``, is a value.
     """
     return isinstance(value, str) and _MASKED.fullmatch(value) is not None
 
@@ -49,6 +49,7 @@ _COMMON = frozenset({"true", "false", "null", "none"})
 
 _ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|x([0-9a-fA-F]{2})|(.))", re.DOTALL)
 _ESCAPED = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f"}
+_CONTROL_ENTITY = re.compile(r"&#(?:[xX]0*([01]?[0-9a-fA-F]|7[fF])|0*([12]?[0-9]|3[01]|127));")
 _WHITE = re.compile(r"[ \t\r\n]+")
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{6,}")
 _PERCENT = "(?:%(?:25)*|&#(?:37|x25);)"
@@ -154,9 +155,16 @@ def _unescape(text: str) -> str:
     return plain if plain.isascii() else plain.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
+def _unescape_html(text: str) -> str:
+    """Undo HTML's entities, also those of control characters, which ``html.unescape`` drops."""
+    return html.unescape(
+        _CONTROL_ENTITY.sub(lambda match: chr(int(match[1] or match[2], 16 if match[1] else 10)), text)
+    )
+
+
 _DECODERS: tuple[tuple[str, Callable[[str], str]], ...] = (
     ("\\", _unescape),
-    ("&", html.unescape),
+    ("&", _unescape_html),
     ("%", unquote),
     ("+", unquote_plus),
 )

@@ -67,16 +67,24 @@ def test_secret_of_several_lines_is_masked_with_other_indentation_and_line_ends(
     assert "BAQEFAASCBKcwggSjAgEAAoI" not in masked
 
 
+@pytest.mark.parametrize("entity", ["&#27;", "&#x1b;", "&#X01B;", "&amp;#027;"])
+def test_secret_with_a_control_character_is_masked_as_an_html_entity(entity: str) -> None:
+    # html.unescape drops the entities of control characters, so that such a value was not recognized.
+    assert Scrubber(["\x1b[31mcorrect-horse"])(f"bad value {entity}[31mcorrect-horse.") == f"bad value {MASK}."
+
+
 def test_secret_of_three_characters_is_shown() -> None:
     assert Scrubber(["abc"])("abc") == "abc"
 
 
-@pytest.mark.parametrize("value", ["***", "********", "•••••", "●●●", "****1234", "sk_****"])
+@pytest.mark.parametrize("value", ["***", "********", "•••••", "●●●", "****1234", "sk_****", "xxx", "XXXXXXXX"])
 def test_mask_is_recognized(value: str) -> None:
     assert is_mask(value)
 
 
-@pytest.mark.parametrize("value", ["pa***word", "a***b", "**", "", None, 5, "sk-***1234", "12345****"])
+@pytest.mark.parametrize(
+    "value", ["pa***word", "a***b", "**", "", None, 5, "sk-***1234", "12345****", "xx", "xxl", "maxxx"]
+)
 def test_mask_is_not_seen_in_a_real_value(value: object) -> None:
     assert not is_mask(value)
 

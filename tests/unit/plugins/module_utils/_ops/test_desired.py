@@ -224,7 +224,7 @@ def test_update_warns_of_what_is_not_shown() -> None:
     )
 
 
-@pytest.mark.parametrize("mask", ["********", "•••", "***1234", "sk-***"])
+@pytest.mark.parametrize("mask", ["********", "•••", "***1234", "sk-***", "xxxxxx"])
 def test_mask_is_compared_by_name_only(mask: str) -> None:
     current = instance(envVars={"A": mask, "B": "2"})
     planned = plan(current, slug="shop", env_vars={"A": "x"})
