@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ansible_collections.ocore.cloud.plugins.plugin_utils import _host_report, _sites
+from ansible_collections.ocore.cloud.plugins.plugin_utils import _host_report, _instance_options, _sites
 
 
 class FilterModule:
@@ -16,6 +16,7 @@ class FilterModule:
     def filters(self) -> dict[str, Callable[..., Any]]:
         return {
             "nginx_sites": _sites.nginx_sites,
+            "nginx_user_files": _instance_options.nginx_user_files,
             "site_certificates": _sites.site_certificates,
             "host_report": _host_report.host_report,
             "instance_ports": _sites.instance_ports,

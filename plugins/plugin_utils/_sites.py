@@ -255,7 +255,7 @@ def _claim_ports(record: Mapping[str, Any], slug: str, claims: _Claims, notes: l
     return {"http_port": http_port, "live_port": live_port, "live_path": path}
 
 
-def _site(record: Mapping[str, Any], claims: _Claims, zone: str, paused: set[str]) -> dict[str, Any]:
+def _site(record: Mapping[str, Any], claims: _Claims, zone: str, paused: Mapping[str, bool]) -> dict[str, Any]:
     """Return what to serve for a record. Raise ``_LeftOutError`` when that is nothing."""
     slug = _claim_slug(record, claims)
     phase = phase_of_record(record)
@@ -265,13 +265,16 @@ def _site(record: Mapping[str, Any], claims: _Claims, zone: str, paused: set[str
     names = _claim_names(_names(record, zone, notes), slug, claims, notes)
     if not names:
         raise _LeftOutError("no usable domain", slug, notes=notes)
-    maintenance = phase is Phase.STOPPED or slug in paused
+    stopped = phase is Phase.STOPPED
+    maintenance = stopped or slug in paused
     upstream = {"http_port": None, "live_port": None, "live_path": None}
-    if not maintenance:
+    if not stopped and paused.get(slug, True):
         try:
             upstream = _claim_ports(record, slug, claims, notes)
         except _LeftOutError as error:
-            raise _LeftOutError(str(error), slug, names=names, notes=notes) from None
+            if not maintenance:
+                raise _LeftOutError(str(error), slug, names=names, notes=notes) from None
+            notes.append(str(error))
     limit = _seconds(record.get("limit_time_real")) or DEFAULT_LIMIT_TIME_REAL
     return {
         "slug": slug,
@@ -286,22 +289,22 @@ def _site(record: Mapping[str, Any], claims: _Claims, zone: str, paused: set[str
 
 
 def resolve(
-    instances: Iterable[object], *, auto_subdomain_zone: str = "", maintenance: Iterable[str] = ()
+    instances: Iterable[object], *, auto_subdomain_zone: str = "", maintenance: Mapping[str, bool] | None = None
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Return what to serve and what is left out for instance records as the API gives them.
 
     :param instances: the records. Any field may be ``None`` or missing.
     :param auto_subdomain_zone: completes an ``auto_subdomain`` that is only a label.
-    :param maintenance: slugs that get the maintenance page although they run.
+    :param maintenance: slugs that get the maintenance page although they run, and whether some clients reach them.
     :returns: ``(sites, left_out)``, both sorted by slug. A site has slug, names (primary first), dns (name → status),
-        maintenance, running (as oCore says), http_port, live_port, live_path (``None`` while in maintenance), read_timeout in
-        seconds, and notes.
+        maintenance, running (as oCore says), http_port, live_port, live_path (``None`` while nobody reaches it), read_timeout
+        in seconds, and notes.
         An entry left out has slug (``None`` when invalid), id, running, removed (it is gone or being removed), names, and notes
         with the reason first.
     """
     sites: list[dict[str, Any]] = []
     left_out: list[dict[str, Any]] = []
-    claims, paused = _Claims(), set(maintenance)
+    claims, paused = _Claims(), maintenance or {}
     items = list(instances)
     for item in items:
         if not isinstance(item, Mapping):
@@ -366,7 +369,7 @@ def _with_tls(site: dict[str, Any], found: Mapping[str, Any] | None) -> dict[str
 
 
 def _refused(site: Mapping[str, Any], reason: str) -> dict[str, Any]:
-    """Return the entry of an instance that could be served, but that nginx on this host does not accept."""
+    """Return the entry of an instance that could be served, but whose settings do not allow it."""
     entry = _LeftOutError(reason, site["slug"], names=site["names"], notes=site["notes"]).entry
     return {"id": None, "running": site["running"], **entry}
 
@@ -383,23 +386,25 @@ def nginx_sites(
     :param certificates: what ``ocore.cloud.nginx_info`` found (usable, problem, names, trusted, fullchain, key), by name.
     :param options: slug → settings that the operator gave for one instance.
     :param refused: slug → why ``ocore.cloud.nginx_config`` left the instance out.
-    :raises AnsibleFilterError: for settings that are unknown or of the wrong type.
+    :raises AnsibleFilterError: for settings that are unknown or of the wrong type. A value that cannot be used leaves out its
+        instance.
     :returns: ``{"sites": [...], "left_out": [...], "served": [{"server_name", "path"}], "unknown": [slugs with options and
         no record]}``. A site is what :func:`resolve`
         returns, with tls (``None``, or fullchain, key, trusted), tls_names (covered by the certificate), canonical (the
         name the others redirect to), redirect_code (301, or 302 while the primary name is not covered) and options.
         ``served`` is what the module ``ocore.cloud.nginx_config`` compares with the disk.
     """
-    settings = parse_instance_options(options or {})
+    settings, problems = parse_instance_options(options or {})
+    barred = {**(refused or {}), **problems}
     records = list(instances)
-    paused = [slug for slug, own in settings.items() if own.get("maintenance")]
+    paused = {slug: bool(own.get("maintenance_allow")) for slug, own in settings.items() if own.get("maintenance")}
     resolved, left_out = resolve(records, auto_subdomain_zone=auto_subdomain_zone, maintenance=paused)
     sites = [
         {**_with_tls(site, certificate_of(site["slug"], certificates or {})), "options": settings.get(site["slug"], {})}
         for site in resolved
-        if site["slug"] not in (refused or {})
+        if site["slug"] not in barred
     ]
-    left_out.extend(_refused(site, refused[site["slug"]]) for site in resolved if refused and site["slug"] in refused)
+    left_out.extend(_refused(site, barred[site["slug"]]) for site in resolved if site["slug"] in barred)
     served = [{"server_name": site["canonical"], "path": site["tls"]["fullchain"]} for site in sites if site["tls"]]
     slugs = {record.get("slug") for record in records if isinstance(record, Mapping)}
     return {"sites": sites, "left_out": left_out, "served": served, "unknown": sorted(set(settings) - slugs)}

@@ -19,6 +19,7 @@ ROLE = ROOT / "roles" / "nginx"
 
 # Ansible's own loader makes the collection importable, as in a playbook.
 init_plugin_loader([str(collections_dir())])
+from ansible_collections.ocore.cloud.plugins.module_utils._host.basic_auth import Crypt, users_text  # noqa: E402
 from ansible_collections.ocore.cloud.plugins.module_utils._host.nginx import features  # noqa: E402
 from ansible_collections.ocore.cloud.plugins.plugin_utils._sites import nginx_sites  # noqa: E402
 
@@ -48,6 +49,11 @@ def instance(number: int, version: str, workers: int, domains: int, **more: Any)
         "auto_subdomain": f"{slug}.apps.example.com",
         **more,
     }
+
+
+def hashed(users: list[dict[str, str]]) -> str:
+    """A file of users as the module writes it."""
+    return users_text(users, "", Crypt(), "Ansible managed")
 
 
 def certificates_for(instances: list[dict[str, Any]], pem: Path) -> dict[str, dict[str, Any]]:

@@ -74,6 +74,19 @@ def first_args(block: list[dict[str, Any]], directive: str) -> list[str]:
     return next((list(item["args"]) for item in block if item["directive"] == directive), [])
 
 
+EVERY_OPTION = {
+    "allow": ["192.0.2.0/24", "2001:db8::/32"],
+    "basic_auth_users": [{"name": "anna", "password": "secret"}],
+    "client_max_body_size": "1g",
+    "hsts": {"max_age": 31536000, "include_subdomains": True, "preload": True},
+    "login_burst": 1,
+    "login_rate": "5r/m",
+    "maintenance": True,
+    "maintenance_allow": ["192.0.2.9", "2001:db8::9"],
+    "redirects": [{"from": "/old", "to": "https://example.com/x?a=1#b", "code": 308}, {"from": "/é", "to": "/"}],
+    "rpc_burst": "7",
+    "rpc_rate": "3r/s",
+}
 SETTINGS: dict[str, dict[str, Any]] = {
     "defaults": {},
     "behind a proxy": {"nginx_real_ip_from": ["198.51.100.0/24", "2001:db8::/32"]},
@@ -85,6 +98,9 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "nginx_instance_options": {
             "i0": {"allow": ["192.0.2.1"], "noindex": True, "extra_directives": "keepalive_timeout 20s;"},
             "i4": {"basic_auth_file": "/etc/nginx/htpasswd", "maintenance": True},
+            # All settings at once, with a certificate and without one.
+            "i5": EVERY_OPTION,
+            "i42": EVERY_OPTION,
         },
     },
 }

@@ -4,13 +4,14 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
-from rendering import instance, render
+from rendering import hashed, instance, render
 from served import Served, free_port
 
 pytestmark = pytest.mark.skipif(shutil.which("nginx") is None, reason="nginx is not installed")
@@ -140,3 +141,73 @@ def test_challenge_path_is_served_behind_a_proxy_over_http(pem: Path, tmp_path: 
     with serve(pem, tmp_path, nginx_real_ip_from=[PROXY], nginx_acme_webroot=str(tmp_path)) as nginx:
         for visitor in ({}, through_proxy("http"), through_proxy()):
             assert nginx.ask(NAME, "/.well-known/acme-challenge/token", tls=False, **visitor)[2] == "proof"
+
+
+def with_options(**options: Any) -> dict[str, Any]:
+    return {"nginx_instance_options": {"i1": options}}
+
+
+def test_users_of_basic_auth_reach_the_site_and_nobody_else(pem: Path, tmp_path: Path) -> None:
+    users = [{"name": "anna", "password": "Straße 1:2"}, {"name": "bob b", "password": "x"}]
+    (tmp_path / "users").mkdir()
+    (tmp_path / "users/i1").write_text(hashed(users))
+    settings = {"__nginx_users": f"{tmp_path}/users", **with_options(basic_auth_users=users)}
+    with serve(pem, tmp_path, **settings) as nginx:
+        for name, password, status in (("anna", "Straße 1:2", 200), ("bob b", "x", 200), ("anna", "x", 401)):
+            credentials = base64.b64encode(f"{name}:{password}".encode()).decode()
+            assert nginx.ask(NAME, headers={"Authorization": f"Basic {credentials}"})[0] == status
+        assert nginx.ask(NAME)[0] == 401
+        assert nginx.ask(NAME, "/.well-known/acme-challenge/none")[0] == 404
+
+
+def test_maintenance_lets_the_administrator_pass(pem: Path, tmp_path: Path) -> None:
+    (tmp_path / "maintenance.html").write_text("maintenance")
+    options = with_options(maintenance=True, maintenance_allow=["127.0.0.2", "127.0.1.0/24"])
+    with serve(pem, tmp_path, __nginx_pages=str(tmp_path), **options) as nginx:
+        for path in ("/", "/web/login", "/jsonrpc", "/websocket", "/web/static/x.css", "/ocore-pages/maintenance.html"):
+            status, headers, text = nginx.ask(NAME, path)
+            if path.startswith("/ocore-pages"):
+                assert status == 404
+                continue
+            assert (status, headers["retry-after"], text) == (503, "300", "maintenance")
+        for source in ("127.0.0.2", "127.0.1.77"):
+            assert nginx.seen(NAME, "/web/login", source=source)["path"] == "/web/login"
+            assert nginx.seen(NAME, "/jsonrpc", "POST", JSON_RPC_CALL, source=source)["body"] == JSON_RPC_CALL
+        assert nginx.ask(NAME, "/.well-known/acme-challenge/none", tls=False)[0] == 404
+
+
+def test_maintenance_sees_the_administrator_behind_a_proxy(pem: Path, tmp_path: Path) -> None:
+    (tmp_path / "maintenance.html").write_text("maintenance")
+    options = {"__nginx_pages": str(tmp_path), **with_options(maintenance=True, maintenance_allow=["203.0.113.7"])}
+    with serve(pem, tmp_path, nginx_real_ip_from=[PROXY], **options) as nginx:
+        assert nginx.ask(NAME, tls=False, **through_proxy())[0] == 200
+        assert nginx.ask(NAME, tls=False, **through_proxy(client="203.0.113.8"))[0] == 503
+
+
+def test_settings_of_one_instance(pem: Path, tmp_path: Path) -> None:
+    options = with_options(
+        client_max_body_size="1k",
+        login_rate="1r/m",
+        login_burst=1,
+        rpc_rate="1r/m",
+        rpc_burst=2,
+        hsts={"max_age": 63072000, "include_subdomains": True, "preload": True},
+        redirects=[
+            {"from": "/old", "to": "/new?x=1"},
+            {"from": "/blog", "to": "https://blog.example.com/", "code": 308},
+        ],
+    )
+    with serve(pem, tmp_path, **options) as nginx:
+        assert nginx.ask(NAME, "/", "POST", "x" * 2000)[0] == 413
+        assert [nginx.ask(NAME, "/web/login", "POST", "x")[0] for _time in range(4)] == [200, 200, 429, 429]
+        assert [nginx.ask(NAME, "/xmlrpc/2/object", "POST", "x")[0] for _time in range(4)] == [200, 200, 200, 429]
+        assert nginx.ask(NAME)[1]["strict-transport-security"] == "max-age=63072000; includeSubDomains; preload"
+        for path, status, to in (("/old", 301, f"https://{NAME}"), ("/blog", 308, "https://blog.example.com/")):
+            found, headers, _text = nginx.ask(NAME, path)
+            assert (found, headers["location"].startswith(to)) == (status, True)
+
+
+def test_maintenance_without_exceptions_is_for_everybody(pem: Path, tmp_path: Path) -> None:
+    (tmp_path / "maintenance.html").write_text("maintenance")
+    with serve(pem, tmp_path, __nginx_pages=str(tmp_path), **with_options(maintenance=True)) as nginx:
+        assert (nginx.ask(NAME)[0], nginx.ask(NAME, source="127.0.0.2")[2]) == (503, "maintenance")

@@ -11,6 +11,7 @@ import pytest
 from ansible.errors import AnsibleFilterError
 from ansible_collections.ocore.cloud.plugins.filter.sites import FilterModule
 from ansible_collections.ocore.cloud.plugins.plugin_utils._host_report import host_report
+from ansible_collections.ocore.cloud.plugins.plugin_utils._instance_options import nginx_user_files
 from ansible_collections.ocore.cloud.plugins.plugin_utils._sites import (
     host_name,
     instance_ports,
@@ -343,12 +344,75 @@ def test_maintenance_by_option() -> None:
         ({"allow": [1]}, "must be a list of texts"),
         ({"maintenance": "perhaps"}, "Setting 'maintenance' of instance 'shop' must be a boolean, not 'perhaps'."),
         ({"basic_auth_file": ["/x"]}, "must be a text"),
+        (
+            {"hsts": {"maxage": 1}},
+            "must be a dictionary with no other keys than max_age, include_subdomains, preload, not",
+        ),
+        ({"redirects": [{"from": "/a"}]}, "and at least from, to"),
+        ({"login_burst": "many"}, "must be a whole number"),
         ("closed", "The settings of instance 'shop' must be a dictionary"),
     ],
 )
 def test_instance_options_are_refused_by_name(settings: Any, message: str) -> None:
     with pytest.raises(AnsibleFilterError, match=re.escape(message)):
         nginx_sites([record()], {}, {"shop": settings})
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ({"allow": ["here"]}, "its setting allow cannot be used: 'here' is not an address or a network"),
+        ({"maintenance_allow": ["192.0.2.0/24; }"]}, "setting maintenance_allow"),
+        ({"client_max_body_size": "big"}, "'big' is not a size such as 128m"),
+        ({"login_rate": "10/m"}, "'10/m' is not a rate such as"),
+        ({"hsts": {"max_age": -1}}, "-1 is less than 0"),
+        ({"rpc_burst": 0}, "0 is less than 1"),
+        ({"hsts": {"preload": True}}, "preload needs include_subdomains and a max_age of at least 31536000"),
+        ({"redirects": [{"from": "old", "to": "/new"}]}, "from 'old' is not a path"),
+        ({"redirects": [{"from": "/old", "to": "javascript:x"}]}, "to 'javascript:x' is neither a path nor a URL"),
+        ({"redirects": [{"from": "/old", "to": "/$host"}]}, "neither a path nor a URL"),
+        ({"redirects": [{"from": "/old", "to": "/new", "code": 200}]}, "code 200 is none of"),
+        ({"basic_auth_file": "htpasswd"}, "'htpasswd' is not the full path of a file"),
+        ({"basic_auth_users": [{"name": "a:b", "password": "x"}]}, "setting basic_auth_users cannot be used: a name"),
+        ({"basic_auth_users": [{"name": "a", "password": ""}]}, "the password of 'a' is empty"),
+        (
+            {"basic_auth_file": "/x", "basic_auth_users": [{"name": "a", "password": "b"}]},
+            "basic_auth_file and basic_auth_users exclude each other",
+        ),
+    ],
+)
+def test_instance_options_that_cannot_be_used_leave_out_their_instance_only(settings: Any, reason: str) -> None:
+    other = record("other", http_port_host=1, longpolling_port_host=2)
+    model = nginx_sites([record(), other], {}, {"shop": settings, "other": {"login_rate": "5r/m"}})
+    assert [site["slug"] for site in model["sites"]] == ["other"]
+    [left_out] = model["left_out"]
+    assert (left_out["slug"], left_out["running"]) == ("shop", True)
+    assert reason in left_out["notes"][0]
+
+
+def test_passwords_are_in_no_model_and_no_error() -> None:
+    users = [{"name": "anna", "password": "Secret-1"}]
+    assert "Secret-1" not in str(nginx_sites([record()], {}, {"shop": {"basic_auth_users": users}}))
+    assert nginx_user_files({"shop": {"basic_auth_users": users}, "crm": {}}) == [{"name": "shop", "users": users}]
+    for bad in ({"anna": "Secret-1"}, ["Secret-1"], [{"name": "anna", "pasword": "Secret-1"}]):
+        with pytest.raises(AnsibleFilterError) as caught:
+            nginx_sites([record()], {}, {"shop": {"basic_auth_users": bad}})
+        assert "Secret-1" not in str(caught.value)
+    model = nginx_sites(
+        [record()], {}, {"shop": {"basic_auth_users": [*users, {"name": "a:", "password": "Secret-1"}]}}
+    )
+    assert "Secret-1" not in str(model)
+
+
+@pytest.mark.parametrize(
+    ("fields", "ports"),
+    [({}, (20000, 20001)), ({"status": "stopped"}, (None, None)), ({"http_port_host": None}, (None, None))],
+)
+def test_maintenance_that_some_clients_pass_keeps_the_ports(fields: dict[str, Any], ports: tuple[Any, Any]) -> None:
+    options = {"shop": {"maintenance": True, "maintenance_allow": ["192.0.2.0/24"]}}
+    [site] = nginx_sites([record(**fields)], {}, options)["sites"]
+    assert site["maintenance"] is True
+    assert (site["http_port"], site["live_port"]) == ports
 
 
 @pytest.mark.parametrize(("text", "value"), [("true", True), ("no", False), (True, True), (0, False)])
