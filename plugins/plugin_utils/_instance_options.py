@@ -156,6 +156,7 @@ _rate = _matching(r"[1-9][0-9]{0,5}r/[sm]", "a rate such as 10r/m or 20r/s")
 #: What can be set, and how a value is read. A reader raises TypeError with what the value must be, or ValueError with what is
 #: wrong with a value of the right type.
 READERS: dict[str, Callable[[object], Any]] = {
+    "access_log": _boolean,
     "allow": _networks,
     "basic_auth_file": _file,
     "basic_auth_users": _user_names,

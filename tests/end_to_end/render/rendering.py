@@ -75,6 +75,7 @@ def render(instances: list[dict[str, Any]], gate: str, pem: Path, **settings: An
     """The file as the role renders it, by Ansible's own templating (in plain Jinja an empty macro isn't None)."""
     variables = yaml.safe_load((ROLE / "defaults" / "main.yml").read_text(encoding="utf-8"))
     variables.update(yaml.safe_load((ROLE / "vars" / "main.yml").read_text(encoding="utf-8")))
+    variables["__nginx_logs"] = str(pem.parent)
     variables.update(settings)
     variables["__nginx_placeholder"] = str(pem)
     variables = {

@@ -75,6 +75,7 @@ def first_args(block: list[dict[str, Any]], directive: str) -> list[str]:
 
 
 EVERY_OPTION = {
+    "access_log": False,
     "allow": ["192.0.2.0/24", "2001:db8::/32"],
     "basic_auth_users": [{"name": "anna", "password": "secret"}],
     "client_max_body_size": "1g",
@@ -94,6 +95,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "nginx_plain_http": True,
         "nginx_database_manager_allow": ["192.0.2.0/24", "2001:db8::/32"],
         "nginx_real_ip_from": ["198.51.100.0/24"],
+        "nginx_status_port": 18081,
         "nginx_extra_directives": "client_body_timeout 90s;",
         "nginx_instance_options": {
             "i0": {"allow": ["192.0.2.1"], "noindex": True, "extra_directives": "keepalive_timeout 20s;"},
@@ -133,6 +135,7 @@ def test_every_kind_of_instance_parses(
     ]
     # Each name once on port 80, and once on 443 where there is a certificate.
     expected = {("_", "18080"), ("_", "18443")}
+    expected |= {("_", "127.0.0.1:18081")} if settings == "everything" else set()
     for item in matrix():
         names = [f"{item['slug']}.apps.example.com", *(domain["domain"] for domain in item["domains"])]
         expected |= {(name, "18080") for name in names}
@@ -234,7 +237,9 @@ def test_an_untrusted_certificate_gets_no_hsts(pem: Path) -> None:
 def test_acme_location_is_in_every_server_and_open_to_all(rendered: Callable[[str, str], str], tmp_path: Path) -> None:
     path = whole(rendered("debian13", "everything"), tmp_path)
     for server in (block for block in blocks(path) if block["directive"] == "server"):
-        if first_args(server["block"], "ssl_reject_handshake"):
+        if first_args(server["block"], "ssl_reject_handshake") or first_args(server["block"], "listen")[0].startswith(
+            "127."
+        ):
             continue
         location = next(item for item in server["block"] if item["args"] == ["^~", "/.well-known/acme-challenge/"])
         assert first_args(location["block"], "auth_basic") == ["off"]

@@ -7,6 +7,7 @@ from __future__ import annotations
 import base64
 import json
 import shutil
+import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -211,3 +212,49 @@ def test_maintenance_without_exceptions_is_for_everybody(pem: Path, tmp_path: Pa
     (tmp_path / "maintenance.html").write_text("maintenance")
     with serve(pem, tmp_path, __nginx_pages=str(tmp_path), **with_options(maintenance=True)) as nginx:
         assert (nginx.ask(NAME)[0], nginx.ask(NAME, source="127.0.0.2")[2]) == (503, "maintenance")
+
+
+def log_of(directory: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (directory / "ocore-i1.log").read_text().splitlines()]
+
+
+def test_access_log_holds_an_object_per_request(pem: Path, tmp_path: Path) -> None:
+    with serve(pem, tmp_path, __nginx_logs=str(tmp_path)) as nginx:
+        agent = {"User-Agent": 'x","status":200,"\\'}
+        nginx.ask(NAME, '/a?b="c"', headers=agent)
+        nginx.ask(NAME, "/x", tls=False)
+        nginx.ask(NAME, "/web/database/manager")
+    served, redirected, closed = log_of(tmp_path)
+    assert list(served)[:5] == ["time", "client", "status", "method", "uri"]
+    assert (served["status"], served["uri"], served["agent"]) == (200, '/a?b="c"', agent["User-Agent"])
+    assert served["upstream"].startswith("127.0.0.1:")
+    assert float(served["upstream_seconds"]) <= served["seconds"] + 0.001
+    assert (redirected["status"], redirected["upstream_seconds"], redirected["tls"]) == (301, "", "")
+    assert closed["status"] == 403
+
+
+@pytest.mark.parametrize(
+    ("settings", "written"),
+    [
+        ({"nginx_access_log": False}, False),
+        ({"nginx_access_log": False, **with_options(access_log=True)}, True),
+        (with_options(access_log=False), False),
+    ],
+)
+def test_access_log_is_for_those_who_want_it(
+    settings: dict[str, Any], written: bool, pem: Path, tmp_path: Path
+) -> None:
+    with serve(pem, tmp_path, __nginx_logs=str(tmp_path), **settings) as nginx:
+        nginx.ask(NAME)
+    assert (tmp_path / "ocore-i1.log").exists() is written
+
+
+def test_status_is_shown_on_loopback_only(pem: Path, tmp_path: Path) -> None:
+    port = free_port()
+    with (
+        serve(pem, tmp_path, nginx_status_port=port) as nginx,
+        urllib.request.urlopen(f"http://127.0.0.1:{port}/nginx_status") as answer,
+    ):
+        assert answer.read().startswith(b"Active connections:")
+        assert nginx.seen(NAME, "/nginx_status")["path"] == "/nginx_status"
+    assert f"listen 127.0.0.1:{port};" in nginx.path.read_text()

@@ -338,7 +338,10 @@ def test_maintenance_by_option() -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"alow": ["192.0.2.0/24"]}, "Instance 'shop' has an unknown setting 'alow'. The known ones are allow, "),
+        (
+            {"alow": ["192.0.2.0/24"]},
+            "Instance 'shop' has an unknown setting 'alow'. The known ones are access_log, allow, ",
+        ),
         ({"basic_auth": "/x"}, "unknown setting 'basic_auth'"),
         ({"allow": "192.0.2.0/24"}, "Setting 'allow' of instance 'shop' must be a list of texts, not '192.0.2.0/24'."),
         ({"allow": [1]}, "must be a list of texts"),
