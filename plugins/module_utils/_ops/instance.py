@@ -172,6 +172,8 @@ def _apply_creation(run: Run, prepared: Prepared) -> Steps[Instance]:
         current = yield from _wait_until_created(current)
     if created.doubtful or (declaration.wait and phase(created.instance) is not Phase.READY):
         report_twins(run, fields, known.ids(), created.doubtful)
+    if created.doubtful and make_plan(declaration, current).update:
+        return (yield from _adopt(run, declaration, current))  # what was found may be another client's
     current = yield from _follow_up(run, declaration, plan, current)
     return (yield from apply_action(run, current, plan.action)) if plan.action else current
 
@@ -259,7 +261,7 @@ def _apply_change(run: Run, prepared: Prepared, current: Instance) -> Steps[Inst
     elif plan.action in ("start", "stop"):
         current = yield from apply_action(run, current, plan.action)
     if updated is not None and current is not updated:
-        _refuse_lost_env_vars(current, plan.update or {})
+        _refuse_lost_env_vars(run, current, plan.update or {})
     return current
 
 
@@ -308,6 +310,7 @@ def _update(run: Run, declaration: Declaration, current: Instance, fields: Mappi
     _check_update(run, current, fields)
     if declaration.wait and phase(current) not in SETTLED and phase(before) in SETTLED:
         current = yield from _wait_until_usable(current)
+        _refuse_lost_env_vars(run, current, fields)
     return current
 
 
@@ -329,9 +332,11 @@ def _check_update(run: Run, current: Instance, fields: Mapping[str, Any]) -> Non
         )
 
 
-def _refuse_lost_env_vars(current: Instance, sent: Mapping[str, Any]) -> None:
+def _refuse_lost_env_vars(run: Run, current: Instance, sent: Mapping[str, Any]) -> None:
     """Fail when env vars that this task sent are gone by its end: another client has overwritten them."""
     lost = lost_env_vars(current, sent.get("env_vars") or {}) if current.was_sent("env_vars") else []
+    if lost and run.listing is not None and (now := run.client.get_instance(current.id)) is not None:
+        lost = lost_env_vars(now, sent["env_vars"])  # a fleet waits by lists, which may lag behind
     if lost:
         raise OcoreError(
             f"Another client changed the env vars of instance {current.label()} while this task ran: {', '.join(lost)} "

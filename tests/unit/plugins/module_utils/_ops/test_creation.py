@@ -262,6 +262,21 @@ def test_retry_of_a_creation_uses_the_instance_that_exists_after_all(
     assert "has appeared since; using it" in result.warnings[0]
 
 
+def test_retry_of_a_creation_changes_what_it_found_as_declared(ocore: Scripted) -> None:
+    # Two clients created the same slug, both got 504: the second one found the instance of the first, without its own env vars.
+    theirs = wire(envVars={"THEIRS": "1"})
+    ocore.expect("GET", "/instances", answer=[])
+    ocore.expect("POST", "/instances", status=504)
+    ocore.expect("GET", "/instances", answer=[theirs])
+    ocore.expect("GET", "/instances", answer=[theirs])
+    ocore.expect("GET", PATH, answer=theirs)
+    both = {"THEIRS": "1", "MINE": "2"}
+    sent = {"name": "Shop", "envVars": both, "mcpWriteEnabled": False}
+    ocore.expect("PUT", PATH, json=sent, answer=wire(envVars=both))
+    result = declare(ocore, **NEW, env_vars={"MINE": "2"})
+    assert result["actions"] == ["create", "update"]
+
+
 def test_retry_of_a_creation_without_a_slug_takes_the_new_one_of_that_name_on_that_server(ocore: Scripted) -> None:
     old = wire(id="old", name="Shop 1")
     ocore.expect("GET", "/instances", answer=[old])

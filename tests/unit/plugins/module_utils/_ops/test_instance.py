@@ -381,6 +381,16 @@ def test_env_vars_that_another_client_overwrote_by_the_end_fail_the_task(ocore: 
     assert "planted-value" not in str(result)
 
 
+def test_env_vars_that_another_client_overwrote_while_an_update_restarts_fail_the_task(ocore: Scripted) -> None:
+    # Two clients set a variable each; the update restarts the instance, and the first one saw by the end that its own was gone.
+    ocore.expect("GET", PATH, answer=wire())
+    ocore.expect("PUT", PATH, answer=wire(status="restarting", envVars={"MINE": "1"}))
+    ocore.expect("GET", PATH, answer=wire(envVars={"THEIRS": "2"}))
+    result = declare(ocore, id=ID, env_vars={"MINE": "1"})
+    assert "Another client changed the env vars" in result["msg"]
+    assert "MINE is no longer as sent" in result["msg"]
+
+
 def test_idempotent_task_finds_an_identity_with_blanks_around_it(ocore: Scripted) -> None:
     ocore.expect("GET", "/instances", answer=[wire()])
     ocore.expect("GET", "/instances", answer=[wire()])
