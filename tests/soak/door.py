@@ -155,16 +155,21 @@ class Door:
     async def _pause(self, seconds: float) -> None:
         self._exchange.delay += seconds
 
+    def carry_out(self, request: requests.PreparedRequest) -> _Exchange:
+        """Let the emulator do what a request asks for."""
+        exchange = self._exchange = _Exchange()
+        try:
+            _drive(self._app(_scope(request, exchange), exchange.receive(request), exchange.send))
+        except _HungUp as end:
+            exchange.hung_up = end
+        return exchange
+
     def send(self, adapter: HTTPAdapter, request: requests.PreparedRequest, timeout: Any) -> requests.Response:
         """Do what `HTTPAdapter.send` does, without a network."""
         limit = timeout[1] if isinstance(timeout, tuple) else timeout
+        self.time.sleep(LATENCY)
         with self._lock:
-            self.time.sleep(LATENCY)
-            exchange = self._exchange = _Exchange()
-            try:
-                _drive(self._app(_scope(request, exchange), exchange.receive(request), exchange.send))
-            except _HungUp as end:
-                exchange.hung_up = end
+            exchange = self.carry_out(request)
         if self.rewrite is not None and exchange.status is not None:
             body = self.rewrite(request, exchange.status, b"".join(data for _delay, data in exchange.chunks))
             exchange.headers["content-length"] = str(len(body))

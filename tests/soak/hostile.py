@@ -196,10 +196,10 @@ class Stage:
     new_value = "1"
     """What the sick one is given by a task."""
 
-    def __init__(self, case: Case, value: Any = None) -> None:
+    def __init__(self, case: Case, value: Any = None, time: VirtualTime | None = None) -> None:
         self.case = case
         self._value = VALUES.get(case.what) if value is None else value
-        self.time = VirtualTime()
+        self.time = time or VirtualTime()
         self.door = Door(self.time, auth=Auth([self.token]), organizations=("acme",), switches={"step_time": 1.0})
         store = self.door.world.store
         self.server = store.servers["acme"][0]["id"]
