@@ -6,13 +6,15 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: ocore
-short_description: Odoo instances of oCore as hosts
+short_description: Odoo instances of oCore, or its servers, as hosts
 version_added: 0.1.0
 description:
-  - Adds each Odoo instance of an oCore organization as a host. All hosts are in the group C(ocore).
+  - Adds each Odoo instance of an oCore organization as a host, or each server with O(hosts=servers). All hosts are in one
+    group, see O(group).
   - The fields of the instance are variables of the host with the prefix C(ocore_), such as C(ocore_status),
     C(ocore_odoo_version), C(ocore_server_id) and C(ocore_domains); see RV(ocore.cloud.ocore_instance_info#module:instances)
     for all of them.
+  - A file needs one request, or two when servers are read as well.
   - The name of the configuration file must end in C(ocore.yml) or C(ocore.yaml).
   - Everything is read and evaluated before the first host is added. If something fails, the inventory gets nothing from
     this source. Set C(any_unparsed_is_failed=true) in the section C([inventory]) of C(ansible.cfg) to make Ansible stop
@@ -21,13 +23,14 @@ description:
     (without an opening brace, an opening parenthesis and a vertical bar, and not beginning with C(#)) are marked as trusted,
     so that C(ansible-inventory --list), and with it AWX, shows plain texts. All other texts stay untrusted.
 notes:
-  - An instance is not a machine to log in to, so the plugin does not set C(ansible_host). Plays over these hosts usually
-    have C(connection=local) and C(gather_facts=false) and call the modules of this collection. Use O(compose) to set
-    C(ansible_host) where a play needs it.
+  - An instance is not a machine to log in to, so the plugin does not set C(ansible_host) unless O(connect_with=server).
+    Plays over these hosts usually have C(connection=local) and C(gather_facts=false) and call the modules of this
+    collection.
   - Instances that are being removed remain hosts until oCore reports them as deleted. Use O(filters) to leave them out.
   - Host names consist of letters, digits, dots, hyphens and underscores; any other character becomes an underscore, so
-    that C(--limit) can select each host. If several instances share a name, or a name is reserved by Ansible
-    (V(localhost), V(all), V(ungrouped), V(ocore)), the plugin appends an underscore and the id of the instance and warns.
+    that C(--limit) can select each host. If several instances or servers share a name, if a name is reserved (V(localhost),
+    V(all), V(ungrouped), the group of all hosts), or if it belongs to another instance or server in an inventory file that
+    Ansible has read before, the plugin appends an underscore and the id and warns.
   - O(keyed_groups) accepts booleans and numbers as keys and uses their text, such as C(True) or C(3).
   - If the health of one instance cannot be read, its variable is null and a warning names the instance. The inventory
     fails if this happens for all instances, or if oCore refuses the token.
@@ -45,10 +48,37 @@ options:
     type: str
     required: true
     choices: [ocore.cloud.ocore]
+  hosts:
+    description:
+      - What becomes a host.
+      - V(instances) adds the Odoo instances.
+      - V(servers) adds the servers of the organization, which takes a token that may list them. The fields of a server are
+        variables of the host, such as C(ocore_id), C(ocore_status) and C(ocore_os_name); see
+        RV(ocore.cloud.ocore_server_info#module:servers) for all of them. C(ocore_instances) holds the records of the
+        instances on it, as the role P(ocore.cloud.odoo_host#role) takes them. C(ansible_host), C(ansible_port) and
+        C(ansible_user) say how oCore connects to the server. A server without an address is left out with a warning, unless
+        O(compose) sets C(ansible_host).
+    type: str
+    choices: [instances, servers]
+    default: instances
+  connect_with:
+    description:
+      - How Ansible connects to instances. O(hosts=servers) does not need this option.
+      - V(none) sets no connection variables.
+      - V(server) gives each instance C(ansible_host), C(ansible_port) and C(ansible_user) of its server, so that tasks run
+        there. Instances whose server has no address in oCore get none, and neither does any instance if the token may not
+        list servers; a warning says so.
+    type: str
+    choices: [none, server]
+    default: none
+  group:
+    description:
+      - Name of the group of all hosts. The default is V(ocore), or V(ocore_servers) with O(hosts=servers).
+    type: str
   server_ids:
     description:
-      - Ids (UUIDs) of the servers whose instances to read, by one request each. Without this option, one request reads the
-        instances on all servers.
+      - Ids (UUIDs) of the servers whose instances to read, or of the servers to add with O(hosts=servers). Without this
+        option, all are read. With several ids, one request reads the instances on all servers, and the plugin selects.
       - Entries may be templates. Blanks around an entry are removed; an empty entry is refused.
     type: list
     elements: str
@@ -56,7 +86,7 @@ options:
   filters:
     description:
       - Conditions over the variables of a host that decide whether to include it. The first entry whose condition holds
-        decides; an instance for which none holds is included.
+        decides; a host for which none holds is included.
       - Write a condition as in C(when). A condition that cannot be evaluated fails the inventory, regardless of O(strict).
     type: list
     elements: dict
@@ -64,20 +94,22 @@ options:
     suboptions:
       include:
         description:
-          - Includes the instances for which this condition holds. V(true) includes all that are left.
+          - Includes the hosts for which this condition holds. V(true) includes all that are left.
         type: raw
       exclude:
         description:
-          - Excludes the instances for which this condition holds. V(true) excludes all that are left.
+          - Excludes the hosts for which this condition holds. V(true) excludes all that are left.
         type: raw
   hostnames:
     description:
-      - Fields to name hosts by, in order of preference. A host gets the first one that its instance has, or else its id.
-      - V(primary_domain) is the name of the domain that is marked as primary.
+      - What to name hosts by, in order of preference. A host gets the first name that is not empty, or else its id. The
+        default is V([slug]), or V([name]) with O(hosts=servers).
+      - For instances, V(primary_domain) (the name of the domain that is marked as primary), V(slug), V(id) and V(name). For
+        servers, V(name), V(id) and V(host).
+      - Any other entry is a Jinja expression over the variables of the host, such as C(ocore_name ~ '-' ~
+        ocore_odoo_version), or a template. If a variable in it is undefined, the next entry is used, unless O(strict).
     type: list
     elements: str
-    choices: [primary_domain, slug, id, name]
-    default: [slug]
   hostvars_prefix:
     description:
       - Prefix of the names of all variables. It cannot be empty, because fields such as C(name) and C(id) would collide
@@ -106,10 +138,12 @@ options:
       - The cache holds names, domains, states and all other fields of the records, but not the token. It holds values of
         environment variables only with O(reveal_env_vars). Cache files are readable by their owner only (mode 0600); other
         cache plugins, such as a database, protect the records by their own means.
-      - An entry belongs to the URL, organization, token, O(server_ids), O(gather) and O(reveal_env_vars). It is used until
-        O(cache_timeout), even while oCore cannot be reached. C(--flush-cache) reads everything again.
+      - An entry belongs to the URL, organization, token, O(server_ids), O(gather) and O(reveal_env_vars), and holds the
+        servers too where these are needed. It is used until O(cache_timeout), even while oCore cannot be reached.
+        C(--flush-cache) reads everything again.
 seealso:
   - module: ocore.cloud.ocore_instance_info
+  - module: ocore.cloud.ocore_server_info
   - module: ocore.cloud.ocore_instance_control
 """
 
@@ -140,6 +174,26 @@ groups:
 compose:
   url: "'https://' ~ ocore_auto_subdomain"
   ansible_connection: "'local'"
+
+---
+# servers.ocore.yml: the servers, with the instances on them. Set all of them up:
+# ansible-playbook -i servers.ocore.yml ocore.cloud.provision_host
+plugin: ocore.cloud.ocore
+organization: acme
+hosts: servers
+
+---
+# Instances by readable names, in groups below "odoo", with the connection of their server
+plugin: ocore.cloud.ocore
+organization: acme
+connect_with: server
+group: odoo
+hostnames:
+  - "ocore_slug ~ '-' ~ ocore_odoo_version | replace('.', '-')"
+keyed_groups:
+  - key: ocore_status
+    prefix: status
+    parent_group: odoo
 
 ---
 # The token from a vault: ansible-vault encrypt_string --name api_token
@@ -200,7 +254,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from ansible.errors import AnsibleError, AnsibleParserError
@@ -211,6 +265,7 @@ from ansible.utils.vars import combine_vars
 from ansible_collections.ocore.cloud.plugins.module_utils._api.client import Client
 from ansible_collections.ocore.cloud.plugins.module_utils._api.deadline import Deadline
 from ansible_collections.ocore.cloud.plugins.module_utils._api.errors import OcoreError
+from ansible_collections.ocore.cloud.plugins.module_utils._api.failures import NO_SERVERS
 from ansible_collections.ocore.cloud.plugins.module_utils._api.libraries import library_problem
 from ansible_collections.ocore.cloud.plugins.module_utils._api.redaction import (
     Scrubber,
@@ -220,14 +275,23 @@ from ansible_collections.ocore.cloud.plugins.module_utils._api.redaction import 
 )
 from ansible_collections.ocore.cloud.plugins.module_utils._api.settings import Settings
 from ansible_collections.ocore.cloud.plugins.module_utils._ops.reading import gather_records, read_instances
-from ansible_collections.ocore.cloud.plugins.plugin_utils._construct import Variables
+from ansible_collections.ocore.cloud.plugins.plugin_utils._construct import Evaluators, Variables
+from ansible_collections.ocore.cloud.plugins.plugin_utils._inventory_names import Names, check_word
 from ansible_collections.ocore.cloud.plugins.plugin_utils._inventory_plan import (
     Additions,
-    Evaluators,
-    Record,
     Rules,
     check_parents,
     plan_inventory,
+)
+from ansible_collections.ocore.cloud.plugins.plugin_utils._inventory_records import (
+    INSTANCES,
+    SERVERS,
+    Entry,
+    Kind,
+    Lists,
+    Record,
+    instance_entries,
+    server_entries,
 )
 
 try:
@@ -238,15 +302,34 @@ except ImportError:  # ansible-core before 2.22 masks no output; nothing here sh
         return value
 
 
-CACHE_FORMAT = 1
+CACHE_FORMAT = 2
 """Part of the cache key; to be raised when cached records change their shape."""
 TEMPLATED = ("api_url", "api_token", "organization")
 AUTH = (*TEMPLATED, "validate_certs", "ca_path", "request_timeout", "retries", "allow_http")
 RULES = ("filters", "compose", "groups", "keyed_groups", "strict", "leading_separator")
 NAMES = ("ocore.yml", "ocore.yaml")
 """How the name of an inventory file ends."""
-NAMES_SHOWN = 5
-"""How many names one warning lists."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """What to ask oCore for.
+
+    :param servers: whether the servers are needed as well.
+    """
+
+    settings: Settings
+    server_ids: list[str]
+    gather: list[str]
+    reveal: bool
+    servers: bool
+
+    def cache_key(self) -> str:
+        """Return the name under which the answer is cached; no token can be recovered from it."""
+        token = hashlib.sha256(self.settings.token.encode()).hexdigest()
+        asker = [self.settings.api_url, self.settings.organization, token]
+        parts = [CACHE_FORMAT, *asker, sorted(self.server_ids), self.gather, self.reveal, self.servers]
+        return "ocore_" + hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
 
 
 class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):  # type: ignore[misc]
@@ -262,7 +345,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):  # type: i
         return bool(super().verify_file(path)) and (path.endswith(NAMES) or _names_this_plugin(path))
 
     def parse(self, inventory: Any, loader: Any, path: str, cache: bool = True) -> None:
-        """Add the instances to the inventory.
+        """Add the hosts to the inventory.
 
         :param cache: false when cached records must not be used (``--flush-cache``, ``meta: refresh_inventory``).
         :raises AnsibleParserError: with a sentence for the user; nothing has been added then.
@@ -278,11 +361,12 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):  # type: i
                 f"{path} has options that the inventory plugin does not know: {', '.join(sorted(map(str, unknown)))}."
             )
         try:
-            records = self._records(cache)
+            question = self._question()
         except OcoreError as error:
             raise AnsibleParserError(error.message) from None
-        additions = self._plan(records)
-        self._warn_of_renamed(additions.renamed)
+        additions = self._plan(self._lists(question, cache), question.server_ids)
+        for warning in additions.warnings:
+            self.display.warning(warning)
         self._add(additions)
 
     def update_cache_if_changed(self) -> None:
@@ -307,22 +391,31 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):  # type: i
             raise
         return config
 
-    def _records(self, use_cache: bool) -> list[Record]:
-        """Return the instance records, from the cache or from oCore."""
-        settings = self._settings()
-        servers = self._server_ids()
-        gather = sorted(set(self.get_option("gather")))
-        reveal = self.get_option("reveal_env_vars")
+    def _question(self) -> Question:
+        return Question(
+            self._settings(),
+            self._server_ids(),
+            sorted(set(self.get_option("gather"))),
+            self.get_option("reveal_env_vars"),
+            self._kind() is SERVERS or self.get_option("connect_with") == "server",
+        )
+
+    def _lists(self, question: Question, use_cache: bool) -> Lists:
+        """Return the records, from the cache or from oCore."""
         if not self.get_option("cache"):
-            return self._fetch(settings, servers, gather, reveal)
-        key = cache_key(settings, servers, gather, reveal)
-        cached = self._cached_records(key) if use_cache else None
+            return self._fetch(question)
+        key = question.cache_key()
+        cached = self._cached_lists(key, question) if use_cache else None
         if cached is not None:
             return cached
-        records = self._fetch(settings, servers, gather, reveal)
-        # As one text: Ansible makes a deep copy of what is cached, which takes longer than to read it from oCore.
-        self._cache[key] = json.dumps(records)
-        return records
+        lists = self._fetch(question)
+        if question.servers == (lists.servers is not None):  # else the next run asks again
+            # As one text: Ansible makes a deep copy of what is cached, which takes longer than to read it from oCore.
+            self._cache[key] = json.dumps(vars(lists))
+        return lists
+
+    def _kind(self) -> Kind:
+        return SERVERS if self.get_option("hosts") == "servers" else INSTANCES
 
     def _settings(self) -> Settings:
         options = {name: self.get_option(name) for name in AUTH}
@@ -355,31 +448,34 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):  # type: i
         except AnsibleError as error:
             raise AnsibleParserError(f"Cannot evaluate the option {name}: {error}") from None
 
-    def _cached_records(self, key: str) -> list[Record] | None:
+    def _cached_lists(self, key: str, question: Question) -> Lists | None:
         """Return the records that the cache holds and that have not expired, or ``None``."""
         try:
             text = self._cache.get(key)
             if text is None:
                 return None
-            records: list[Record] = json.loads(text)
-            if not isinstance(records, list) or not all(isinstance(item, dict) and "id" in item for item in records):
+            lists = Lists(**json.loads(text))
+            if not _are_records(lists.instances) or (question.servers and not _are_records(lists.servers)):
                 raise ValueError("it holds no records")
         except (AnsibleError, TypeError, ValueError) as error:
-            self.display.warning(f"Cannot use the inventory cache, so the instances are read from oCore: {error}")
+            self.display.warning(f"Cannot use the inventory cache, so everything is read from oCore: {error}")
             return None
-        return records
+        return lists
 
-    def _fetch(self, settings: Settings, servers: Sequence[str], gather: Sequence[str], reveal: bool) -> list[Record]:
-        """Read all instances from oCore."""
-        scrub = Scrubber([settings.token])
+    def _fetch(self, question: Question) -> Lists:
+        """Read the servers, if they are needed, and the instances from oCore."""
+        scrub = Scrubber([question.settings.token])
         warn = Warnings(self.display.warning, scrub)
         deadline = Deadline()
-        client = Client(settings, caller="ocore inventory", warn=warn, deadline=deadline)
+        client = Client(question.settings, caller="ocore inventory", warn=warn, deadline=deadline)
         try:
-            records = gather_records(client, read_instances(client, servers, warn), gather, reveal, warn)
+            servers = self._read_servers(client, warn) if question.servers else None
+            instances = read_instances(client, question.server_ids, warn)
+            records = gather_records(client, instances, question.gather, question.reveal, warn)
+            lists = {"instances": records, "servers": servers}
             # Texts of the API may quote the token. One look at all of them costs less than one at each.
-            text = json.dumps(records)
-            return records if scrub(text) == text else scrubbed(records, scrub)
+            text = json.dumps(lists)
+            return Lists(**(lists if scrub(text) == text else scrubbed(lists, scrub)))
         except OcoreError as error:
             raise AnsibleParserError(displayable(scrub(error.message))) from None
         finally:
@@ -387,21 +483,49 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):  # type: i
             client.close()
             warn.close()
 
+    def _read_servers(self, client: Client, warn: Warnings) -> list[Record] | None:
+        """Return the servers; ``None`` when the token may not list them and instances can do without."""
+        try:
+            return [server.record() for server in client.list_servers()]
+        except OcoreError as error:
+            if self._kind() is SERVERS or error.status not in NO_SERVERS:
+                raise
+            warn(f"The instances get no connection, because connect_with=server needs the servers. {error.message}")
+            return None
+
     # Planning
 
-    def _plan(self, records: Sequence[Record]) -> Additions:
-        hidden = frozenset(self._vars or {}) if self.get_option("use_extra_vars") else frozenset()
+    def _plan(self, lists: Lists, server_ids: list[str]) -> Additions:
+        kind = self._kind()
+        prefix, group = self.get_option("hostvars_prefix"), self.get_option("group")
+        group = kind.group if group is None else group
+        check_word("hostvars_prefix", prefix)
+        check_word("group", group, {"all", "ungrouped"})
         evaluate = Evaluators(self._compose, self._condition, self._template, self._sanitize_group_name)
-        additions = plan_inventory(
-            records,
-            Rules({name: self.get_option(name) for name in RULES}, evaluate, hidden),
-            prefix=self.get_option("hostvars_prefix"),
-            hostnames=self.get_option("hostnames"),
-            variables_of=self._variables,
+        hidden = frozenset(self._vars or {}) if self.get_option("use_extra_vars") else frozenset()
+        hosts, groups = self.inventory.hosts, self.inventory.groups
+        names = Names(
+            self.get_option("hostnames") or kind.hostnames,
+            kind,
+            evaluate,
+            group=group,
+            strict=self.get_option("strict"),
+            hidden=hidden,
+            others={name: host.vars[f"{prefix}id"] for name, host in hosts.items() if f"{prefix}id" in host.vars},
         )
-        groups = self.inventory.groups
+        rules = Rules({name: self.get_option(name) for name in RULES}, evaluate, hidden)
+        entries, warnings = self._entries(lists, prefix, server_ids)
+        additions = plan_inventory(entries, kind, rules, names, group=group, variables_of=self._variables)
+        additions.warnings += warnings
         check_parents(additions, {name: {above.name for above in groups[name].parent_groups} for name in groups})
         return additions
+
+    def _entries(self, lists: Lists, prefix: str, server_ids: list[str]) -> tuple[list[Entry], list[str]]:
+        """Return what becomes a host, and warnings."""
+        if self._kind() is SERVERS:
+            return server_entries(lists, prefix, server_ids)
+        connect = self.get_option("connect_with") == "server" and lists.servers is not None
+        return instance_entries(lists, prefix, connect), []
 
     def _variables(self, name: str, own: dict[str, Any]) -> Variables:
         """Return what expressions see: the variables that the host will have, those of other sources too."""
@@ -423,17 +547,6 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):  # type: i
         extra = self.get_option("use_extra_vars")
         self.templar.available_variables = combine_vars(variables, self._vars) if extra else variables
         return self.templar.template(text)
-
-    def _warn_of_renamed(self, renamed: Sequence[tuple[str, str]]) -> None:
-        if renamed:
-            wanted = sorted({wanted for wanted, _name in renamed})
-            more = f" and {len(wanted) - NAMES_SHOWN} more" if len(wanted) > NAMES_SHOWN else ""
-            self.display.warning(
-                f"{len(renamed)} hosts have the id of their instance in their name, such as "
-                f"{min(name for _wanted, name in renamed)}, because several instances share a name or it is reserved: "
-                f"{', '.join(wanted[:NAMES_SHOWN])}{more}. Use slug or id in hostnames for names that are unique in the "
-                "organization."
-            )
 
     # Adding
 
@@ -478,8 +591,7 @@ def _check_name(path: str) -> None:
         )
 
 
-def cache_key(settings: Settings, servers: Sequence[str], gather: Sequence[str], reveal: bool) -> str:
-    """Return the name under which the answer to these questions is cached; no token can be recovered from it."""
-    token = hashlib.sha256(settings.token.encode()).hexdigest()
-    parts = [CACHE_FORMAT, settings.api_url, settings.organization, token, sorted(servers), list(gather), reveal]
-    return "ocore_" + hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
+def _are_records(value: Any) -> bool:
+    return isinstance(value, list) and all(
+        isinstance(item, dict) and isinstance(item.get("id"), str) and item["id"] for item in value
+    )

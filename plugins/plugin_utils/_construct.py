@@ -28,6 +28,9 @@ from ansible_collections.ocore.cloud.plugins.module_utils._api.redaction import 
 from jinja2 import Environment, TemplateError, nodes
 from jinja2.parser import Parser
 
+Evaluate = Callable[[Any, dict[str, Any]], Any]
+"""Evaluates what a user wrote, given all variables of a host."""
+
 Path = tuple[str | int, ...]
 """A variable and the steps from it: ``a.b[0]['c']`` is ``("a", ".b", 0, "=c")``. Jinja looks for an attribute elsewhere than
 for a subscript, so texts say which of the two they are."""
@@ -60,6 +63,27 @@ _SCALARS = (str, int, float, bool, type(None))
 
 _MISSING = object()
 _UNSURE = object()
+
+
+def failure(attempt: str, error: object) -> AnsibleParserError:
+    """Return the error to raise about a failed attempt; the cause may quote texts of the API."""
+    return AnsibleParserError(displayable(f"{attempt}: {error}"))
+
+
+@dataclass(frozen=True)
+class Evaluators:
+    """What ansible-core does with the texts of an inventory file.
+
+    :param expression: gives the value of an expression.
+    :param condition: gives the truth of a condition; fails for what is neither true nor false.
+    :param template: renders a template.
+    :param group_name: makes a text usable as the name of a group.
+    """
+
+    expression: Evaluate
+    condition: Evaluate
+    template: Evaluate
+    group_name: Callable[[str], str]
 
 
 class Unresolved(Exception):  # noqa: N818 - an answer rather than an error: it never reaches a user
@@ -99,7 +123,7 @@ class Expression:
     def __init__(
         self,
         text: Any,
-        stock: Callable[[Any, dict[str, Any]], Any],
+        stock: Evaluate,
         *,
         strict: bool,
         hidden: Set[str] = frozenset(),
@@ -284,8 +308,8 @@ class KeyedGroup:
     def __init__(
         self,
         entry: Any,
-        stock: Callable[[Any, dict[str, Any]], Any],
-        template: Callable[[Any, dict[str, Any]], Any],
+        stock: Evaluate,
+        template: Evaluate,
         sanitize: Callable[[str], str],
         *,
         strict: bool,
@@ -331,9 +355,7 @@ class KeyedGroup:
             key = self._key.value(variables)
         except Exception as error:
             if self._strict:
-                raise self._failure(
-                    f"Could not generate group for host {host} from {self._key.text} entry", error
-                ) from None
+                raise failure(f"Could not generate group for host {host} from {self._key.text} entry", error) from None
             return False, None
         if isinstance(key, (bool, int, float)):
             return True, str(key)
@@ -353,12 +375,12 @@ class KeyedGroup:
             return True, None
         except Exception as error:
             if self._strict:
-                raise self._failure(
+                raise failure(
                     f"Could not generate parent group {self._parent!r} for group {key!r} of host {host}", error
                 ) from None
             return False, None
         if name and not isinstance(name, str):
-            raise self._failure(f"parent_group {self._parent!r} gives no text for host {host}", repr(name))
+            raise failure(f"parent_group {self._parent!r} gives no text for host {host}", repr(name))
         return True, name
 
     def _names(self, host: str, key: Any) -> Iterator[Any]:
@@ -387,10 +409,6 @@ class KeyedGroup:
                 yield f"{name}{self._separator}{self._default}"
             else:
                 yield name if self._trailing is False else f"{name}{self._separator}{value}"
-
-    @staticmethod
-    def _failure(attempt: str, error: object) -> AnsibleParserError:
-        return AnsibleParserError(displayable(f"{attempt}: {error}"))
 
     def _group(self, name: str) -> str:
         if name not in self._named:

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: oCore collection contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Plan an inventory: the hosts, variables and groups that instance records make by the rules of an inventory file.
+"""Plan an inventory: the hosts, variables and groups that records make by the rules of an inventory file.
 
 Pure: records, options and the functions that evaluate expressions go in, ``Additions`` come out, and nothing is read or
 added. A plan that fails therefore leaves no half of an inventory behind.
@@ -9,50 +9,28 @@ added. A plan that fails therefore leaves no half of an inventory behind.
 
 from __future__ import annotations
 
-import re
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
-from ansible import constants as C  # noqa: N812 - its usual name
 from ansible.errors import AnsibleError, AnsibleParserError
 from ansible.template import trust_as_template
 from ansible.utils.vars import combine_vars, validate_variable_name
-from ansible_collections.ocore.cloud.plugins.module_utils._api.redaction import displayable
 from ansible_collections.ocore.cloud.plugins.plugin_utils._construct import (
+    Evaluate,
+    Evaluators,
     Expression,
     KeyedGroup,
     Unresolved,
     Variables,
+    failure,
 )
-
-Record = dict[str, Any]
-Evaluate = Callable[[Any, dict[str, Any]], Any]
-"""Evaluates what a user wrote, given all variables of a host."""
+from ansible_collections.ocore.cloud.plugins.plugin_utils._inventory_names import Names
+from ansible_collections.ocore.cloud.plugins.plugin_utils._inventory_records import Entry, Kind, some_of
 
 _ACTIVE = frozenset("{(|")
 """A text without any of these is no template, and calls no function and no filter as an expression."""
-
-GROUP = "ocore"
-"""The group of all hosts."""
-
-
-@dataclass(frozen=True)
-class Evaluators:
-    """What ansible-core does with the texts of an inventory file.
-
-    :param expression: gives the value of an expression.
-    :param condition: gives the truth of a condition; fails for what is neither true nor false.
-    :param template: renders a template.
-    :param group_name: makes a text usable as the name of a group.
-    """
-
-    expression: Evaluate
-    condition: Evaluate
-    template: Evaluate
-    group_name: Callable[[str], str]
 
 
 @dataclass
@@ -70,13 +48,13 @@ class Additions:
 
     :param groups: the names of all groups; a dict, because it keeps their order.
     :param parents: pairs of parent and child group, likewise.
-    :param renamed: the names that hosts would have if these were free, and the names that they have instead.
+    :param warnings: sentences for the user.
     """
 
     hosts: list[Host] = field(default_factory=list)
     groups: dict[str, None] = field(default_factory=dict)
     parents: dict[tuple[str, str], None] = field(default_factory=dict)
-    renamed: list[tuple[str, str]] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
 
     def add_group(self, name: str, parent: str | None = None) -> str:
         """Add a group, and its parent, and return the group's name."""
@@ -162,38 +140,64 @@ class Rules:
 
 
 def plan_inventory(
-    records: Sequence[Record],
+    entries: Sequence[Entry],
+    kind: Kind,
     rules: Rules,
+    names: Names,
     *,
-    prefix: str,
-    hostnames: Sequence[str],
+    group: str,
     variables_of: Callable[[str, dict[str, Any]], Variables],
 ) -> Additions:
     """Evaluate everything for all records.
 
-    :param prefix: what the names of variables begin with.
-    :param hostnames: fields that name a host, by preference.
+    :param kind: what the entries are.
+    :param group: the name of the group of all hosts.
     :param variables_of: gives what expressions see of a host, from its name and its own variables.
     :raises AnsibleParserError: when something cannot be evaluated and has to be.
     """
-    check_prefix(prefix)
-    additions = Additions(groups={GROUP: None})
-    names = {name: f"{prefix}{name}" for record in records for name in record}
-    for record, (host, wanted) in zip(records, host_names(records, hostnames), strict=True):
-        own = {names[name]: value for name, value in record.items()}
+    additions = Additions(groups={group: None})
+    renamed: list[tuple[str, str]] = []
+    unreachable: list[str] = []
+    for entry, (host, wanted) in zip(entries, names.of(entries), strict=True):
+        own = entry.variables
         variables = variables_of(host, own)
         if not rules.include(host, variables):
             continue
         if host != wanted:
-            additions.renamed.append((wanted, host))
+            renamed.append((wanted, host))
         composed = rules.composed(host, variables)
         variables.add(composed)
-        groups = {GROUP: None}
-        for group, parent in rules.groups(host, variables):
-            groups[additions.add_group(group, parent)] = None
+        if entry.connects and "ansible_host" not in variables.every:
+            unreachable.append(host)
+            if kind.needs_address:
+                continue
+        groups = {group: None}
+        for name, parent in rules.groups(host, variables):
+            groups[additions.add_group(name, parent)] = None
         additions.hosts.append(Host(host, combine_vars(own, composed) if composed else own, list(groups)))
+    additions.warnings = [*_warning_of_renamed(renamed, kind), *_warning_of_unreachable(unreachable, kind)]
     _trust_plain_texts(additions.hosts)
     return additions
+
+
+def _warning_of_renamed(renamed: Sequence[tuple[str, str]], kind: Kind) -> Iterator[str]:
+    """Give the warning about hosts that have another name than the one that they would have if that were free."""
+    if renamed:
+        yield (
+            f"{len(renamed)} hosts have the id of their {kind.noun} in their name, such as "
+            f"{min(name for _wanted, name in renamed)}, because several {kind.noun}s share a name, or it is reserved or used "
+            f"by another inventory file: {some_of(wanted for wanted, _name in renamed)}. Use {kind.unique} in hostnames for "
+            "names that are unique in the organization."
+        )
+
+
+def _warning_of_unreachable(hosts: Sequence[str], kind: Kind) -> Iterator[str]:
+    """Give the warning about hosts that nothing can connect to."""
+    if hosts:
+        yield (
+            f"oCore has no usable address (host, port and ssh_user of a server) for {some_of(hosts)}. {kind.fate}, unless "
+            "compose sets ansible_host."
+        )
 
 
 def _trust_plain_texts(hosts: Iterable[Host]) -> None:
@@ -237,55 +241,6 @@ def _trusted(text: str) -> str:
         return text
     marked: str = trust_as_template(text)
     return marked
-
-
-def failure(attempt: str, error: Exception) -> AnsibleParserError:
-    """Return the error to raise about a failed attempt; the cause may quote texts of the API."""
-    return AnsibleParserError(displayable(f"{attempt}: {error}"))
-
-
-def check_prefix(prefix: str) -> None:
-    """Refuse a prefix that makes no names of variables."""
-    if not re.fullmatch(r"[A-Za-z_]\w*", prefix, re.ASCII):
-        raise AnsibleParserError(
-            "hostvars_prefix must begin with a letter or an underscore and consist of letters, digits and underscores, "
-            f"not {prefix!r}."
-        )
-
-
-def host_names(records: Sequence[Record], preference: Sequence[str]) -> list[tuple[str, str]]:
-    """Return the host name for each record, and beside it the one that it would have if that were free."""
-    wanted = [_wanted_name(record, preference) for record in records]
-    count = Counter(wanted)
-    reserved = {"all", "ungrouped", GROUP, *C.LOCALHOST}
-    taken = {name for name in wanted if count[name] == 1 and name not in reserved}
-    names = []
-    for record, name in zip(records, wanted, strict=True):
-        unique = name
-        if name not in taken:
-            unique = f"{name}_{_usable(record['id'])}"
-            while unique in taken:
-                unique += "_"
-            taken.add(unique)
-        names.append((unique, name))
-    return names
-
-
-def _wanted_name(record: Record, preference: Sequence[str]) -> str:
-    for source in (*preference, "id"):
-        name = _usable((_primary_domain(record) if source == "primary_domain" else record[source]) or "")
-        if name:
-            return name
-    raise AssertionError("each record has an id")
-
-
-def _primary_domain(record: Record) -> str | None:
-    return next((entry["domain"] for entry in record["domains"] if entry["is_primary"] and entry["domain"]), None)
-
-
-def _usable(text: str) -> str:
-    """Return a text as a host name that ``--limit`` can select."""
-    return re.sub(r"^[.-]|[^\w.-]", "_", text.strip())
 
 
 def _variable_name(name: Any) -> str:

@@ -26,27 +26,28 @@ _KEYS = {"health": "health", "health_score": "health_score_details"}
 """Where a record holds what was gathered."""
 
 
-def read_instances(client: Client, server_ids: Iterable[str], warn: Warn) -> list[Instance]:
+def read_instances(client: Client, server_ids: Sequence[str], warn: Warn) -> list[Instance]:
     """Return the instances of the organization, or of some servers, without those that are deleted but still listed.
 
-    One request per server (or one for all), each once more per page.
+    One request, once more per page: oCore filters by one server, so several are selected here.
 
     :param server_ids: UUIDs of servers; empty means all.
     :param warn: called with a sentence when a list is incomplete.
     :raises OcoreError: when a request fails.
     """
-    found: dict[str, Instance] = {}
-    wanted: Sequence[str | None] = list(server_ids) or (None,)
-    for server in wanted:
-        listing = client.list_instances(server)
-        if server is not None:
-            # An API that ignores the filter must not bring instances of other servers in.
-            listing = listing.on_server(server)
-        if listing.incomplete:
-            warn(f"oCore reports more instances than the {len(listing)} that it listed.")
-        for instance in existing(listing):
-            found.setdefault(instance.id, instance)
-    return list(found.values())
+    one = server_ids[0] if len(server_ids) == 1 else None
+    listing = client.list_instances(one)
+    if one is not None:
+        # An API that ignores the filter must not bring instances of other servers in.
+        listing = listing.on_server(one)
+    if listing.incomplete:
+        warn(f"oCore reports more instances than the {len(listing)} that it listed.")
+    if len(server_ids) < 2:
+        return existing(listing)
+    chosen = {server.casefold() for server in server_ids}
+    if nowhere := len(listing.matching(lambda item: not item["server_id"])):
+        warn(f"oCore does not say on which server {nowhere} instances are, so they are left out.")
+    return existing(listing.matching(lambda item: str(item["server_id"] or "").casefold() in chosen))
 
 
 def existing(instances: Iterable[Instance]) -> list[Instance]:

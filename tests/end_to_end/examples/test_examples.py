@@ -206,7 +206,8 @@ CONNECTION = {"organization", "api_url", "api_token", "id", "slug", "name", "wai
 def run_inventory(example: Example, world: World) -> str | None:
     path = world.save(example, "example.ocore.yml")
     listed = json.loads(succeeds(world.run("ansible-inventory", "-i", path, *VAULT, "--list"), example))
-    assert listed.get("ocore", {}).get("hosts"), f"{example}: the inventory is empty"
+    everybody = "ocore_servers" if example.data.get("hosts") == "servers" else "ocore"
+    assert listed.get(example.data.get("group", everybody), {}).get("hosts"), f"{example}: the inventory is empty"
     for group in [
         *example.data.get("groups", {}),
         *[entry["prefix"] for entry in example.data.get("keyed_groups", [])],

@@ -53,11 +53,26 @@ def instance(number: int, **fields: Any) -> dict[str, Any]:
     }
 
 
+def server(number: int, **fields: Any) -> dict[str, Any]:
+    """A server as the API sends it."""
+    return {
+        "id": SERVER if number == 1 else f"server-id-{number}",
+        "name": f"server {number}",
+        "host": f"192.0.2.{number}",
+        "port": 2200 + number,
+        "sshUser": "ansible",
+        "osName": "debian",
+        "status": "active",
+        **fields,
+    }
+
+
 class Api:
-    """An API on loopback with these instances; ``answers`` replaces what it says to a path."""
+    """An API on loopback with these instances and servers; ``answers`` replaces what it says to a path."""
 
     def __init__(self, instances: list[dict[str, Any]]) -> None:
         self.instances = instances
+        self.servers = [server(1), server(2, id="other")]
         self.answers: dict[str, Any] = {}
         self.requests: list[str] = []
         self.tokens: list[str | None] = []
@@ -80,6 +95,8 @@ class Api:
             return found, {"message": f"refused, said the API about {TOKEN}"}
         if found is not None:
             return 200, found
+        if parts.path == "/api/servers":
+            return 200, {"servers": self.servers}
         server = parse_qs(parts.query).get("server_id", [None])[0]
         shown = [i for i in self.instances if not isinstance(i, dict) or server in (None, i.get("serverId"))]
         return 200, {"instances": shown, "total": len(shown) if self.total is None else self.total}
@@ -338,7 +355,17 @@ def test_rendered_token_is_registered_as_a_secret(parse: Parse, monkeypatch: pyt
         ({"api_url": "http://ocore.example"}, "unencrypted"),
         ({"api_url": "nonsense"}, "api_url"),
         ({"request_timeout": "soon"}, "request_timeout"),
-        ({"hostnames": ["label"]}, "hostnames"),
+        ({"hostnames": ["label"]}, "'label', which does not name instances. Use primary_domain, slug, id or name"),
+        ({"hostnames": ["ocore_slug ~"]}, "Cannot name instance id-1 by ocore_slug ~ of hostnames"),
+        ({"hostnames": ["{{ ocore_slug "]}, "Cannot name instance id-1 by {{ ocore_slug of hostnames"),
+        ({"hostnames": ["ocore_domains"]}, "instead of a string"),
+        ({"hostnames": ["ocore_slug.nothing"], "strict": True}, "Cannot name instance id-1"),
+        ({"hosts": "servers", "hostnames": ["slug"]}, "'slug', which does not name servers. Use name, id or host"),
+        ({"hosts": "machines"}, "hosts"),
+        ({"connect_with": "ssh"}, "connect_with"),
+        ({"group": ""}, "group must begin"),
+        ({"group": "my-shops"}, "group must begin"),
+        ({"group": "all"}, "group of Ansible itself"),
         ({"gather": ["everything"]}, "gather"),
         ({"server_ids": ["{{ missing }}"]}, "server_ids"),
         ({"filters": ["ocore_status"]}, "filters"),
@@ -397,6 +424,230 @@ def test_options_without_a_value_have_their_defaults(parse: Parse) -> None:
         "compose:\nkeyed_groups:\ngroups:\nfilters:\nserver_ids:\ngather:\nhostnames:\nhostvars_prefix:\n"
     )
     assert inventory.hosts["shop-1"].vars["ocore_slug"] == "shop-1"
+
+
+# Servers
+
+
+CONNECTION = {"ansible_host": "192.0.2.1", "ansible_port": 2201, "ansible_user": "ansible"}
+
+
+def connection(variables: dict[str, Any]) -> dict[str, Any]:
+    return {name: variables[name] for name in CONNECTION if name in variables}
+
+
+def test_servers_are_hosts_with_what_is_on_them(parse: Parse, api: Api) -> None:
+    inventory = parse(hosts="servers", compose={"count": "ocore_instances | length"})
+    assert members(inventory, "ocore_servers") == ["server_1", "server_2"]
+    assert "ocore" not in inventory.groups
+    first, second = (host.vars for host in inventory.hosts.values())
+    assert connection(first) == CONNECTION
+    assert (first["ocore_id"], first["ocore_name"], first["ocore_os_name"]) == (SERVER, "server 1", "debian")
+    assert [record["slug"] for record in first["ocore_instances"]] == ["shop-1"]
+    assert first["ocore_instances"][0]["env_vars"] == {"SMTP_PASSWORD": "********"}
+    assert [record["slug"] for record in second["ocore_instances"]] == ["shop-2"]
+    assert first["count"] == 1
+    assert api.requests == ["/api/servers", "/api/instances"]
+    assert is_trusted_as_template(first["ocore_instances"][0]["domains"][0]["domain"])
+
+
+@pytest.mark.parametrize(
+    ("options", "requests"),
+    [
+        ({"hosts": "servers"}, ["/api/servers", "/api/instances"]),
+        ({"hosts": "servers", "connect_with": "server"}, ["/api/servers", "/api/instances"]),
+        ({"hosts": "servers", "server_ids": [SERVER]}, ["/api/servers", f"/api/instances?server_id={SERVER}"]),
+        ({"hosts": "servers", "server_ids": [SERVER, "other"]}, ["/api/servers", "/api/instances"]),
+        ({"connect_with": "server"}, ["/api/servers", "/api/instances"]),
+        ({"connect_with": "none"}, ["/api/instances"]),
+    ],
+)
+def test_requests_are_two_at_most(parse: Parse, api: Api, options: dict[str, Any], requests: list[str]) -> None:
+    parse(**options)
+    assert api.requests == requests
+
+
+@pytest.mark.parametrize(
+    ("options", "names"),
+    [
+        ({"server_ids": ["OTHER"]}, ["server_2"]),
+        ({"server_ids": [SERVER, "other"]}, ["server_1", "server_2"]),
+        ({"hostnames": ["host"]}, ["192.0.2.1", "192.0.2.2"]),
+        ({"hostnames": ["id"]}, [SERVER, "other"]),
+        ({"hostnames": ["ocore_name | replace(' ', '-')"]}, ["server-1", "server-2"]),
+        ({"filters": [{"exclude": "ocore_instances[0].slug == 'shop-2'"}]}, ["server_1"]),
+        ({"filters": [{"include": "inventory_hostname == 'server_2'"}, {"exclude": True}]}, ["server_2"]),
+    ],
+)
+def test_servers_can_be_chosen_and_named(parse: Parse, options: dict[str, Any], names: list[str]) -> None:
+    assert list(parse(hosts="servers", **options).hosts) == names
+
+
+@pytest.mark.parametrize(
+    ("fields", "found"),
+    [
+        ({}, CONNECTION),
+        ({"host": " db.example.com "}, {**CONNECTION, "ansible_host": "db.example.com"}),
+        ({"host": "2001:db8::1", "port": None, "sshUser": None}, {"ansible_host": "2001:db8::1"}),
+        (
+            {"host": "b\u00fccher.example", "sshUser": " "},
+            {"ansible_host": "b\u00fccher.example", "ansible_port": 2201},
+        ),
+        ({"port": "22", "sshUser": "domain\\svc$"}, {**CONNECTION, "ansible_port": 22, "ansible_user": "domain\\svc$"}),
+    ],
+)
+def test_servers_are_connected_to_as_ocore_does(
+    parse: Parse, api: Api, fields: dict[str, Any], found: dict[str, Any]
+) -> None:
+    api.servers = [server(1, **fields)]
+    assert connection(parse(hosts="servers").hosts["server_1"].vars) == found
+    assert connection(parse(connect_with="server").hosts["shop-1"].vars) == found
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"host": None},
+        {"host": " "},
+        {"host": "-oProxyCommand=touch x"},
+        {"host": "two words"},
+        {"host": "{{ 7 * 7 }}"},
+        {"host": "#jinja2: x"},
+        {"port": 0},
+        {"port": 22.5},
+        {"port": 70000},
+        {"sshUser": "-l root"},
+        {"sshUser": "{{ lookup('pipe', 'id') }}"},
+    ],
+)
+def test_server_without_a_usable_address_is_left_out_with_one_warning(
+    parse: Parse, api: Api, warnings: list[str], fields: dict[str, Any]
+) -> None:
+    api.servers = [server(1, **fields), server(2, id="other")]
+    assert list(parse(hosts="servers").hosts) == ["server_2"]
+    assert ["for server_1. The inventory leaves them out" in text for text in warnings] == [True]
+    del warnings[:]
+    assert connection(parse(connect_with="server").hosts["shop-1"].vars) == {}
+    assert ["for shop-1. These hosts get no connection" in text for text in warnings] == [True]
+
+
+def test_server_without_an_address_stays_where_compose_or_another_source_has_one(
+    parse: Parse, api: Api, warnings: list[str]
+) -> None:
+    api.servers = [server(1, host=None), server(2, id="other", host=None)]
+    into = InventoryData()
+    into.add_host("server_2")
+    into.set_variable("server_2", "ansible_host", "192.0.2.77")
+    compose = {"ansible_host": "'192.0.2.66' if ocore_name == 'server 1' else ansible_host"}
+    inventory = parse(hosts="servers", compose=compose, into=into)
+    assert [host.vars["ansible_host"] for host in inventory.hosts.values()] == ["192.0.2.77", "192.0.2.66"]
+    assert not warnings
+
+
+@pytest.mark.parametrize("status", [403, 404])
+def test_servers_that_may_not_be_listed_fail_the_inventory_of_servers(parse: Parse, api: Api, status: int) -> None:
+    api.answers["/servers"] = status
+    text = failure(parse, hosts="servers")
+    assert f"Cannot list the servers: oCore answered HTTP {status}" in text
+
+
+@pytest.mark.parametrize("status", [403, 404])
+def test_servers_that_may_not_be_listed_cost_instances_their_connection_with_one_warning(
+    parse: Parse, api: Api, warnings: list[str], cached: dict[str, Any], status: int
+) -> None:
+    api.answers["/servers"] = status
+    inventory = parse(connect_with="server", **cached)
+    assert connection(inventory.hosts["shop-1"].vars) == {}
+    assert [text.startswith("The instances get no connection") and TOKEN not in text for text in warnings] == [True]
+    api.answers.clear()
+    assert connection(parse(connect_with="server", **cached).hosts["shop-1"].vars) == CONNECTION, "it was not cached"
+
+
+@pytest.mark.parametrize("options", [{"hosts": "servers"}, {"connect_with": "server"}])
+@pytest.mark.parametrize(
+    ("path", "answer", "words"),
+    [
+        ("/servers", 401, "Check api_token"),
+        ("/servers", 500, "HTTP 500"),
+        ("/servers", {"message": "no list"}, "holds no list"),
+        ("/instances", 403, "not allowed"),
+        ("/instances", 503, "HTTP 503"),
+    ],
+)
+def test_one_list_that_fails_fails_both(
+    parse: Parse, api: Api, options: dict[str, Any], path: str, answer: Any, words: str
+) -> None:
+    api.answers[path] = answer
+    assert words in failure(parse, **options)
+
+
+def test_servers_of_one_name_are_told_apart_by_id_with_one_warning(parse: Parse, api: Api, warnings: list[str]) -> None:
+    api.servers = [
+        server(1, name="twin"),
+        server(2, id="other", name="twin"),
+        server(3, name=SERVER),
+        server(4, name=None),
+    ]
+    assert list(parse(hosts="servers").hosts) == [f"twin_{SERVER}", "twin_other", SERVER, "server-id-4"]
+    assert ["several servers share a name" in text and "Use id in hostnames" in text for text in warnings] == [True]
+
+
+@pytest.mark.parametrize("name", ["ocore_servers", "all", "localhost"])
+def test_server_with_a_reserved_name_gets_its_id(parse: Parse, api: Api, name: str) -> None:
+    api.servers = [server(1, name=name)]
+    assert list(parse(hosts="servers").hosts) == [f"{name}_{SERVER}"]
+
+
+def test_instances_on_a_server_that_is_not_listed_are_warned_about(parse: Parse, api: Api, warnings: list[str]) -> None:
+    api.servers = [server(1)]
+    inventory = parse(hosts="servers")
+    assert [record["slug"] for host in inventory.hosts.values() for record in host.vars["ocore_instances"]] == [
+        "shop-1"
+    ]
+    assert [text.startswith("oCore does not list the server other, although") for text in warnings] == [True]
+    del warnings[:]
+    assert parse(hosts="servers", server_ids=["nowhere"]).hosts == {}
+    assert [text.startswith("oCore does not list the server nowhere, although") for text in warnings] == [True]
+
+
+def test_instance_that_does_not_say_where_it_is_belongs_to_the_one_server_asked_for(parse: Parse, api: Api) -> None:
+    api.answers["/instances"] = {"instances": [instance(1, serverId=None)]}
+    (host,) = parse(hosts="servers", server_ids=[SERVER]).hosts.values()
+    assert [record["slug"] for record in host.vars["ocore_instances"]] == ["shop-1"]
+    hosts = parse(hosts="servers", server_ids=[SERVER, "other"]).hosts.values()
+    assert not any(host.vars["ocore_instances"] for host in hosts)
+
+
+def test_fields_of_servers_that_are_missing_are_null(parse: Parse, api: Api, warnings: list[str]) -> None:
+    api.servers = [{"id": SERVER, "host": "192.0.2.1"}, {"name": "without id"}, "junk"]
+    (host,) = parse(hosts="servers").hosts.values()
+    assert (host.name, host.vars["ocore_name"], connection(host.vars)) == (SERVER, None, {"ansible_host": "192.0.2.1"})
+
+
+def test_secret_of_a_server_is_neither_published_nor_cached(parse: Parse, api: Api, cached: dict[str, Any]) -> None:
+    api.servers = [server(1, sshPrivateKey=SECRET, rack="r1", statusMessage=f"refused {TOKEN}")]
+    (host,) = parse(hosts="servers", **cached).hosts.values()
+    assert host.vars["ocore_extra"] == {"sshPrivateKey": "********", "rack": "r1"}
+    kept = "".join(entry.read_text() for entry in entries(cached))
+    assert "r1" in kept
+    assert TOKEN not in kept + str(host.vars)
+    assert SECRET not in kept
+
+
+def test_texts_of_servers_are_never_templates(parse: Parse, api: Api, tmp_path: Path) -> None:
+    mark = tmp_path / "executed"
+    evil = "{{ lookup('pipe', 'touch " + str(mark) + "') }}"
+    api.servers = [server(1, name=evil, description=evil, osName=f"#jinja2: x\n{evil}")]
+    inventory = parse(
+        hosts="servers",
+        hostnames=["ocore_name ~ ocore_os_name"],
+        compose={"copy": "ocore_description"},
+        keyed_groups=[{"key": "ocore_os_name"}, {"key": "ocore_name | upper"}],
+    )
+    (host,) = inventory.hosts.values()
+    assert host.vars["copy"] == host.vars["ocore_name"] == evil
+    assert not any(is_trusted_as_template(host.vars[name]) for name in ("copy", "ocore_name", "ocore_os_name"))
+    assert not mark.exists()
 
 
 # The API in trouble
@@ -465,11 +716,16 @@ def test_library_that_is_missing_is_named(parse: Parse, monkeypatch: pytest.Monk
 # Selecting
 
 
-def test_server_ids_ask_for_each_server_once_and_keep_to_it(parse: Parse, api: Api) -> None:
-    api.instances.append(instance(3, serverId="third"))
-    inventory = parse(server_ids=[SERVER, " third ", f"{SERVER}\n"])
-    assert list(inventory.hosts) == ["shop-1", "shop-3"]
-    assert api.requests == [f"/api/instances?server_id={SERVER}", "/api/instances?server_id=third"]
+def test_server_ids_of_one_server_are_left_to_the_api(parse: Parse, api: Api) -> None:
+    assert list(parse(server_ids=[SERVER, f"{SERVER}\n"]).hosts) == ["shop-1"]
+    assert api.requests == [f"/api/instances?server_id={SERVER}"]
+
+
+def test_server_ids_of_several_servers_are_one_request(parse: Parse, api: Api, warnings: list[str]) -> None:
+    api.instances += [instance(3, serverId="third"), instance(4, serverId=None)]
+    assert list(parse(server_ids=[SERVER.upper(), " third "]).hosts) == ["shop-1", "shop-3"]
+    assert api.requests == ["/api/instances"]
+    assert warnings == ["oCore does not say on which server 1 instances are, so they are left out."]
 
 
 def test_api_that_ignores_the_server_brings_no_other_instances(parse: Parse, api: Api) -> None:
@@ -592,7 +848,44 @@ def test_host_called_like_a_group_keeps_its_variables_to_itself(parse: Parse, ap
     assert "ocore_id" not in inventory.groups["status_stopped"].vars
 
 
+@pytest.mark.parametrize(
+    ("hostnames", "names"),
+    [
+        (["ocore_slug ~ '.' ~ ocore_odoo_version"], ["shop-1.17.0", "shop-2.17.0"]),
+        (["ocore_slug | upper"], ["SHOP-1", "SHOP-2"]),
+        (["odoo-{{ ocore_slug }}"], ["odoo-shop-1", "odoo-shop-2"]),
+        (["ocore_auto_subdomain"], ["shop-1.ocore.example", "shop-2.ocore.example"]),
+        (["ocore_workers"], ["2_id-1", "2_id-2"]),
+        (["ocore_status_message", "ocore_nothing.x", "ocore_env_vars.NONE", "ocore_slug ~ 1"], ["shop-11", "shop-21"]),
+        (["ocore_nothing.x"], ["id-1", "id-2"]),
+        (["ocore_status ~ ocore_workers if ocore_status == 'stopped' else ''", "slug"], ["shop-1", "stopped2"]),
+        (["'all'"], ["all_id-1", "all_id-2"]),
+    ],
+)  # fmt: skip
+def test_hosts_are_called_by_expressions(parse: Parse, hostnames: list[str], names: list[str]) -> None:
+    assert list(parse(hostnames=hostnames).hosts) == names
+
+
+def test_host_of_another_file_keeps_its_name_and_its_variables(parse: Parse, api: Api, warnings: list[str]) -> None:
+    api.servers = [server(1, name="shop-1"), server(2, id="other")]
+    inventory = parse(hosts="servers")
+    parse(into=inventory)
+    parse(into=inventory, keyed_groups=[{"key": "ocore_status"}])
+    assert list(inventory.hosts) == ["shop-1", "server_2", "shop-1_id-1", "shop-2"]
+    assert inventory.hosts["shop-1"].vars["ocore_id"] == SERVER
+    assert inventory.hosts["shop-1_id-1"].vars["ocore_id"] == "id-1"
+    assert "used by another inventory file: shop-1." in warnings[0]
+
+
 # Groups
+
+
+def test_group_of_all_hosts_can_be_chosen(parse: Parse, api: Api) -> None:
+    api.instances.append(instance(3, slug="shops"))
+    inventory = parse(group="shops", keyed_groups=[{"key": "ocore_status", "parent_group": "shops"}])
+    assert members(inventory, "shops") == ["shop-1", "shop-2", "shops_id-3"]
+    assert "ocore" not in inventory.groups
+    assert members(parse(hosts="servers", group="machines"), "machines") == ["server_1", "server_2"]
 
 
 def test_keyed_groups_take_booleans_and_numbers_as_their_text(parse: Parse, api: Api) -> None:
@@ -738,6 +1031,8 @@ def test_cache_stays_as_it_was_after_a_failed_refresh(parse: Parse, api: Api, ca
         {"server_ids": [SERVER]},
         {"gather": ["health"]},
         {"reveal_env_vars": True},
+        {"hosts": "servers"},
+        {"connect_with": "server"},
     ],
 )
 def test_cache_has_one_entry_per_question_and_asker(
@@ -748,6 +1043,30 @@ def test_cache_has_one_entry_per_question_and_asker(
     parse(**cached, **change)
     assert len(api.requests) > asked
     assert len(entries(cached)) == 2
+
+
+def test_cache_has_one_entry_for_both_lists(parse: Parse, api: Api, cached: dict[str, Any]) -> None:
+    first = parse(**cached, hosts="servers")
+    asked = len(api.requests)
+    api.servers, api.instances = [], []
+    assert connection(parse(**cached, connect_with="server").hosts["shop-1"].vars) == CONNECTION
+    second = parse(**cached, hosts="servers")
+    assert {n: h.vars for n, h in second.hosts.items()} == {n: h.vars for n, h in first.hosts.items()}
+    assert len(api.requests) == asked
+    assert len(entries(cached)) == 1
+
+
+@pytest.mark.parametrize("servers", [None, [{"name": "no id"}], [7]])
+def test_cache_that_lacks_one_of_the_lists_is_replaced(
+    parse: Parse, cached: dict[str, Any], warnings: list[str], servers: Any
+) -> None:
+    parse(**cached, hosts="servers")
+    (entry,) = entries(cached)
+    kept = json.loads(entry.read_text())
+    kept["__payload__"] = json.dumps(json.dumps({**json.loads(json.loads(kept["__payload__"])), "servers": servers}))
+    entry.write_text(json.dumps(kept))
+    assert list(parse(**cached, hosts="servers").hosts) == ["server_1", "server_2"]
+    assert any("cache" in said for said in warnings)
 
 
 def test_cache_does_not_mind_the_order_of_servers_and_gather(parse: Parse, cached: dict[str, Any]) -> None:

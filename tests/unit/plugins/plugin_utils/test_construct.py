@@ -17,6 +17,7 @@ from ansible.plugins.inventory import BaseInventoryPlugin, Constructable
 from ansible.template import trust_as_template as trusted
 from ansible_collections.ocore.cloud.plugins.inventory.ocore import InventoryModule
 from ansible_collections.ocore.cloud.plugins.plugin_utils._construct import Expression, Variables
+from ansible_collections.ocore.cloud.plugins.plugin_utils._inventory_records import Lists
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
@@ -28,7 +29,10 @@ DEFAULTS = {
     "strict": False,
     "leading_separator": True,
     "use_extra_vars": False,
-    "hostnames": ["slug"],
+    "hosts": "instances",
+    "connect_with": "none",
+    "group": None,
+    "hostnames": None,
     "hostvars_prefix": "ocore_",
 }
 
@@ -65,7 +69,7 @@ class Stock(BaseInventoryPlugin, Constructable):
 
 class Ours(InventoryModule):
     def run(self, records: list[dict[str, Any]]) -> None:
-        self._add(self._plan(records))
+        self._add(self._plan(Lists(records), []))
         self.inventory.reconcile_inventory()
 
 
