@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -45,10 +46,20 @@ def playbook(tmp_path: Path) -> Path:
     return path
 
 
-def provision(ocore: Emulator, playbook: Path, **variables: object) -> subprocess.CompletedProcess[str]:
+def provision(
+    ocore: Emulator, playbook: Path, *options: str, inventory: str = "server,", **variables: object
+) -> subprocess.CompletedProcess[str]:
     given = {"ansible_connection": "local", "ansible_become": False, **variables}
     return subprocess.run(
-        [Path(sys.executable).with_name("ansible-playbook"), "-i", "server,", playbook, "-e", json.dumps(given)],
+        [
+            Path(sys.executable).with_name("ansible-playbook"),
+            "-i",
+            inventory,
+            playbook,
+            "-e",
+            json.dumps(given),
+            *options,
+        ],
         env={
             **os.environ,
             "ANSIBLE_COLLECTIONS_PATH": str(collections_dir()),
@@ -96,3 +107,26 @@ def test_server_is_not_looked_up_where_the_list_cannot_be_read(ocore: Emulator, 
     result = provision(ocore, playbook, odoo_host_server_id=UNKNOWN)
     assert result.returncode == 0, result.stdout + result.stderr
     assert "GIVEN ." in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("options", "given"),
+    [((), ["north,south", ""]), (("--limit", "server-1"), ["north,south"]), (("--limit", "server-2"), [""])],
+)
+def test_servers_of_an_inventory_bring_their_instances_and_one_list_request_serves_all(
+    ocore: Emulator, playbook: Path, options: tuple[str, ...], given: list[str]
+) -> None:
+    ocore.reset()
+    for slug in ("north", "south"):
+        ocore.seed(1, slug=slug, serverId=ocore.server_ids()[0])
+    ocore.clear_log()
+    inventory = ROOT / "extensions/awx/project/servers.ocore.yml"
+    result = provision(ocore, playbook, *options, inventory=str(inventory))
+    assert result.returncode == 0, result.stdout
+    assert re.findall(r"GIVEN (\S*)\.", result.stdout) == given
+    assert [entry["operation"] for entry in ocore.log()] == ["servers", "list"]
+
+
+def test_instances_given_for_a_host_win_over_those_of_the_inventory(ocore: Emulator, playbook: Path) -> None:
+    result = provision(ocore, playbook, odoo_host_instances=[], ocore_instances=[{"slug": "north"}])
+    assert "GIVEN ." in result.stdout, result.stdout

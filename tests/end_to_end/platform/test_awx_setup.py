@@ -149,8 +149,9 @@ def test_setup_makes_everything_then_changes_nothing_then_repairs_changes(awx: A
     assert awx.named("credential_types", "oCore")["injectors"] == INJECTORS
     assert awx.named("execution_environments", "oCore")["image"] == "registry.example.com/ocore-ee:1"
     assert awx.named("projects", "oCore")["scm_update_on_launch"] is True
-    source = awx.named("inventory_sources", "oCore")
-    assert (source["source_path"], source["credential"]) == ("ocore.yml", credential["id"])
+    for name, path in (("oCore", "ocore.yml"), ("oCore servers", "servers.ocore.yml")):
+        source = awx.named("inventory_sources", name)
+        assert (source["source_path"], source["credential"]) == (path, credential["id"])
     templates = {item["playbook"]: item for item in awx.objects["job_templates"].values()}
     assert set(templates) == {f"{path.stem}.yml" for path in SURVEYS}
     for path in SURVEYS:

@@ -71,9 +71,9 @@ class Job:
         return "\n".join(path.read_text(encoding="utf-8", errors="replace") for path in kept)
 
 
-def update_inventory(emulator: Emulator, directory: Path) -> dict[str, Any]:
-    """Give what the inventory source of the project yields, read as AWX reads it."""
-    command = ["ansible-inventory", "-i", str(PROJECT / "ocore.yml"), "--list", "--export"]
+def update_inventory(emulator: Emulator, directory: Path, source: str = "ocore.yml") -> dict[str, Any]:
+    """Give what an inventory source of the project yields, read as AWX reads it."""
+    command = ["ansible-inventory", "-i", str(PROJECT / source), "--list", "--export"]
     result = subprocess.run(
         [str(BIN / command[0]), *command[1:]],
         env=environment(**credentials(emulator)),
@@ -311,7 +311,7 @@ def test_survey_values_out_of_range_fail_with_one_sentence_before_anything_is_ch
         ),
         ("fleet", {}, "Set fleet_file"),
         ("fleet", {"fleet_file": "fleet/none.yml"}, "Cannot read fleet/none.yml as YAML"),
-        ("fleet", {"fleet_file": "servers.yml"}, "servers.yml must have instances, and no keys but"),
+        ("fleet", {"fleet_file": "ocore.yml"}, "ocore.yml must have instances, and no keys but"),
         ("provision_host", {"certbot_email": "nobody"}, "certbot_email is 'nobody'. It must be a mail address"),
     ],
 )
@@ -321,6 +321,23 @@ def test_survey_answers_that_make_no_sense_fail_with_one_sentence_before_anythin
     sentence = refused(tmp_path / "job", untouched, playbook, variables)
     assert said in sentence
     assert "k-91c3" not in sentence
+
+
+def test_provision_takes_servers_and_instances_from_the_inventory_and_asks_for_no_more(
+    emulator: Emulator, tmp_path: Path
+) -> None:
+    inventory = update_inventory(emulator, tmp_path, "servers.ocore.yml")
+    assert [request["operation"] for request in emulator.log()] == ["servers", "list"]
+    assert [len(host["ocore_instances"]) for host in inventory["_meta"]["hostvars"].values()] == [3, 3]
+    assert inventory["server_active"]["hosts"] == ["server-1", "server-2"]
+    emulator.clear_log()
+    job = Job(tmp_path / "job", credentials(emulator), inventory)
+
+    result = job.run("provision_host.yml", "--limit", "server-1")
+
+    assert job.failures() == [], result.stdout
+    assert job.stats()["dark"] == {"server-1": 1}, "its name leads nowhere; the checks before that passed"
+    assert emulator.log() == []
 
 
 @pytest.mark.parametrize("wrong", [{}, {"odoo_host_server_id": "7"}], ids=["missing", "no-uuid"])
@@ -338,7 +355,8 @@ def test_provision_one_server_without_its_id_keeps_the_job_from_all_servers(
     assert not job.stats()["dark"]
     given = wrong.get("odoo_host_server_id", "")
     assert job.failures() == [
-        f"odoo_host_server_id of s2 is '{given}'. It must be the UUID of this server in oCore. Nothing was changed."
+        f"odoo_host_server_id of s2 is '{given}'. It must be the UUID of this server in oCore, unless the inventory file has the "
+        "plugin ocore.cloud.ocore and hosts: servers. Nothing was changed."
     ]
     assert untouched.log() == []
 
