@@ -6,9 +6,11 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
+from email.utils import formatdate
 from typing import Any
 
 from starlette.requests import ClientDisconnect, Request
@@ -109,7 +111,15 @@ class Api:
         message = "method not allowed" if status == 405 else f"there is no {request.url.path}"
         entry["status"] = status
         self._world.log.end(entry)
-        return error_response(self._world.settings.word("error_shape"), status, message, headers)
+        return self._stamped(error_response(self._world.settings.word("error_shape"), status, message, headers))
+
+    def _stamped(self, response: Response) -> Response:
+        """Add the headers that every answer has."""
+        settings = self._world.settings
+        response.headers["date"] = formatdate(time.time() + settings.number("clock_ahead"), usegmt=True)
+        if settings.flag("rate_limit_headers"):
+            response.headers.update({"x-ratelimit-limit": "1000", "x-ratelimit-remaining": "999"})
+        return response
 
     async def _answer(self, operation: str, work: Work, request: Request) -> Response:
         world = self._world
@@ -133,7 +143,7 @@ class Api:
                 world.store.later(rule.steps, lambda: self._work(work, call, shape))
         entry["status"] = response.status_code or None
         world.log.end(entry)
-        return response
+        return self._stamped(response)
 
     async def _work_with(self, rule: Rule | None, work: Work, call: Call, shape: str) -> Response:
         """Do the work, and what a rule does to it."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import json
 import os
 import signal
 import socket
@@ -21,11 +22,12 @@ from .app import build
 from .auth import DEFAULT_KEY, DEFAULT_SECRET, DEFAULT_VIEWER_KEY, Auth
 from .errors import ApiError
 from .faults import KINDS, OPERATIONS
-from .settings import SWITCHES
+from .settings import SWITCHES, Settings
 from .transport import Protocol
 from .world import World
 
 SAVE_INTERVAL = 1.0
+PROFILE_FORMAT = 1
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -71,6 +73,7 @@ def _config(world: World, options: argparse.Namespace) -> uvicorn.Config:
         access_log=False,
         proxy_headers=False,
         server_header=False,
+        date_header=False,  # each answer has its own
         timeout_keep_alive=75,
         ssl_certfile=options.tls_cert,
         ssl_keyfile=options.tls_key,
@@ -144,12 +147,30 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 def _switches(options: argparse.Namespace) -> dict[str, object]:
-    switches: dict[str, object] = {"step_time": options.step_time, "latency": options.latency}
+    given = {"step_time": options.step_time, "latency": options.latency}
+    switches: dict[str, object] = _profile(options.profile) if options.profile else {}
+    switches.update({name: value for name, value in given.items() if value is not None})
     for item in options.set:
         name, equals, value = item.partition("=")
         if not equals:
             raise ValueError(f"--set takes SWITCH=VALUE, not {item!r}")
         switches[name] = value
+    return switches
+
+
+def _profile(path: Path) -> dict[str, object]:
+    """Return the switches of a profile; ValueError when it is none."""
+    try:
+        profile = json.loads(path.read_text(encoding="utf-8"))
+        switches = profile["switches"]
+        if profile["format"] != PROFILE_FORMAT or not isinstance(switches, dict):
+            raise ValueError
+    except (KeyError, TypeError, ValueError):
+        raise ValueError(f"{path} is not a profile of ocore.cloud.doctor that this emulator can read") from None
+    try:
+        Settings(switches)
+    except ValueError as wrong:
+        raise ValueError(f"{path}: {wrong}") from None
     return switches
 
 
@@ -167,8 +188,14 @@ def _parser() -> argparse.ArgumentParser:
     add("--port-file", type=Path, metavar="FILE", help="write the URL of the API there when it accepts connections")
     add("--tls-cert", metavar="FILE", help="certificate (PEM): serve https")
     add("--tls-key", metavar="FILE", help="its private key (PEM)")
-    add("--step-time", type=float, default=1.0, metavar="SECONDS", help="one step of an instance's life (%(default)s)")
-    add("--latency", type=float, default=0.0, metavar="SECONDS", help="time that every answer takes (%(default)s)")
+    add("--step-time", type=float, metavar="SECONDS", help="one step of an instance's life (1.0)")
+    add("--latency", type=float, metavar="SECONDS", help="time that every answer takes (0.0)")
+    add(
+        "--profile",
+        type=Path,
+        metavar="FILE",
+        help="behave like the API of which ocore.cloud.doctor wrote this profile (JSON); options and --set have the last word",
+    )
     add(
         "--seed",
         type=_count,

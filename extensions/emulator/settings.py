@@ -287,6 +287,10 @@ SWITCHES: dict[str, Switch] = {
             False,
             "requests without X-Org-Slug are answered 400 (else they mean the first organization)",
         ),
+        Switch("clock_ahead", 0.0, "seconds by which the Date header is ahead of this machine's clock"),
+        Switch(
+            "rate_limit_headers", False, "answers hold X-RateLimit-Limit and X-RateLimit-Remaining; nothing is limited"
+        ),
         Switch("unknown_org", "404", "an X-Org-Slug that nobody has", {"404": "404", "403": "403"}),
     )
 }

@@ -13,9 +13,10 @@ from pathlib import Path
 
 def normalized(text: str) -> str:
     """Replace what differs from run to run: ids, times, a score that grows while one looks, the ports of what is created
-    side by side, and the emulator's, and the directory of the run."""
+    side by side, and the emulator's, what the doctor measures, and the directory of the run."""
     text = re.sub(r"/[^\s\"():,]*/ansible_collections/ocore/cloud/", "<collection>/", text)
     text = re.sub(r"127\.0\.0\.1:\d+", "127.0.0.1:<port>", text)
+    text = re.sub(r'[\d,]+ ms|, port \d+|"(?:latency|step_time)\\?": [\d.]+', "<measured>", text)
     text = re.sub(r'("(?:http|longpolling)_port_host"): \d+', r'\1: "<port>"', text)
     text = re.sub(r'("health_score(?:_grade)?"): [^,\n}]+', r'\1: "<score>"', text)
     text = re.sub(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b", "<id>", text)

@@ -57,6 +57,11 @@ def test_payload_of_other_modules_does_not_hold_the_fleet(module: str) -> None:
     assert not payload(module) & {"_ops/fleet", "_ops/scheduler"}
 
 
+@pytest.mark.parametrize("module", [name for name in API_MODULES if name != "ocore_doctor"])
+def test_payload_of_other_modules_does_not_hold_the_doctor(module: str) -> None:
+    assert not {name for name in payload(module) if "doctor" in name or name in ("_api/shape", "_api/endpoint")}
+
+
 @pytest.mark.parametrize("module", [name for name in API_MODULES if "info" in name or "control" in name])
 def test_payload_of_modules_that_create_nothing_does_not_hold_the_creation(module: str) -> None:
     assert not payload(module) & {"_ops/instance", "_ops/desired", "_ops/creation"}

@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, TypeGuard
 from urllib.parse import quote
 
@@ -19,7 +20,7 @@ from ansible_collections.ocore.cloud.plugins.module_utils._api.contract import (
 )
 from ansible_collections.ocore.cloud.plugins.module_utils._api.deadline import Deadline
 from ansible_collections.ocore.cloud.plugins.module_utils._api.errors import OcoreError
-from ansible_collections.ocore.cloud.plugins.module_utils._api.exchange import Request
+from ansible_collections.ocore.cloud.plugins.module_utils._api.exchange import Exchange, Request
 from ansible_collections.ocore.cloud.plugins.module_utils._api.listing import (
     Listing,
     is_usable_id,
@@ -46,7 +47,18 @@ class Client:
         self.scrub = Scrubber([settings.token])
         self._scrub_token = Scrubber([settings.token])
         self._warn = warn
-        self._http = Http(settings, caller, self.scrub, deadline or Deadline())
+        self._caller = caller
+        self._deadline = deadline or Deadline()
+        self.settings = settings
+        self._http = Http(settings, caller, self.scrub, self._deadline)
+
+    def variant(self, *, warn: Warn, **settings: Any) -> Client:
+        """Return a client with some settings replaced, on the same deadline; its connections are its own to close."""
+        return Client(replace(self.settings, **settings), caller=self._caller, warn=warn, deadline=self._deadline)
+
+    def watch(self, observe: Callable[[Exchange], object]) -> None:
+        """Call ``observe`` with each answer from now on, errors included: what the verbs do not tell, such as headers."""
+        self._http.watch(observe)
 
     def close(self) -> None:
         """Close the connections of all threads."""

@@ -54,6 +54,18 @@ class Answer:
     text: str
 
 
+@dataclass(frozen=True)
+class Exchange:
+    """One request that was answered, whatever the answer was.
+
+    :param seconds: from sending it until the answer was read to its end.
+    """
+
+    request: Request
+    answer: Answer
+    seconds: float
+
+
 def decode_json(content: bytes) -> Any:
     """Decode JSON. A number that Python cannot hold or compare becomes ``NO_NUMBER``.
 

@@ -103,8 +103,8 @@ class Explainer:
             "untrusted": next(
                 (e.verify_message for e in _chain(error) if isinstance(e, ssl.SSLCertVerificationError)), ""
             ),
-            "bundle": displayable(_bundle(self._settings)),
-            "proxy": displayable(_proxy(self._settings)),
+            "bundle": displayable(ca_bundle(self._settings)),
+            "proxy": displayable(proxy_for(self._settings)),
         }
         return OcoreError(
             f"Cannot {request.attempt}: {failure.text.format_map(words)}{self._about(request)}",
@@ -213,7 +213,7 @@ class Failure:
     reached: bool = False
 
 
-def _proxy(settings: Settings) -> str:
+def proxy_for(settings: Settings) -> str:
     """Return the proxy that the environment names for the API, without credentials; empty when there is none."""
     if not settings.use_proxy:
         return ""
@@ -231,7 +231,7 @@ def _is_missing_bundle(error: Exception, _settings: Settings) -> bool:
     return "invalid path" in str(error) or _caused_by(error, "FileNotFoundError")
 
 
-def _bundle(settings: Settings) -> str:
+def ca_bundle(settings: Settings) -> str:
     """Return the CA bundle that is used; empty when it is that of requests."""
     if settings.verify is None:
         return os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or ""
@@ -240,7 +240,7 @@ def _bundle(settings: Settings) -> str:
 
 def _is_no_bundle(error: Exception, settings: Settings) -> bool:
     """Return whether the CA bundle holds no certificate: OpenSSL's own words do not name the file."""
-    bundle = _bundle(settings)
+    bundle = ca_bundle(settings)
     if not bundle or os.path.isdir(bundle) or not _caused_by(error, "SSLError"):
         return False
     try:
@@ -256,7 +256,7 @@ def _is_socks_support(error: Exception, _settings: Settings) -> bool:
 
 def _is_proxy_address(error: Exception, settings: Settings) -> bool:
     kinds = ("InvalidProxyURL", "ProxySchemeUnknown", "LocationParseError")
-    return bool(_proxy(settings)) and any(_caused_by(error, kind) for kind in kinds)
+    return bool(proxy_for(settings)) and any(_caused_by(error, kind) for kind in kinds)
 
 
 def _is_proxy(error: Exception, _settings: Settings) -> bool:

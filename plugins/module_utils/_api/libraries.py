@@ -28,6 +28,11 @@ def library_problem() -> tuple[str, str] | None:
     return None
 
 
+def versions() -> dict[str, str]:
+    """Return the versions of the libraries that are in use."""
+    return {name: _version(name) or "missing" for name in NEEDED}
+
+
 def _version(name: str) -> str | None:
     """Return the version of a library, read from the module: its metadata may be missing or belong to another copy."""
     try:

@@ -16,11 +16,18 @@ from __future__ import annotations
 
 import random
 import threading
+from collections.abc import Callable
 from typing import Any
 
 from ansible_collections.ocore.cloud.plugins.module_utils._api.deadline import Deadline
 from ansible_collections.ocore.cloud.plugins.module_utils._api.errors import OcoreError
-from ansible_collections.ocore.cloud.plugins.module_utils._api.exchange import Answer, Request, decode_json, retry_after
+from ansible_collections.ocore.cloud.plugins.module_utils._api.exchange import (
+    Answer,
+    Exchange,
+    Request,
+    decode_json,
+    retry_after,
+)
 from ansible_collections.ocore.cloud.plugins.module_utils._api.failures import ADVICE, Explainer, is_timeout
 from ansible_collections.ocore.cloud.plugins.module_utils._api.redaction import Scrubber
 from ansible_collections.ocore.cloud.plugins.module_utils._api.settings import Settings
@@ -52,6 +59,11 @@ class Http:
         self._lock = threading.Lock()
         self._pause_until = 0.0
         self._accepted = False
+        self._observe: Callable[[Exchange], object] = lambda _exchange: None
+
+    def watch(self, observe: Callable[[Exchange], object]) -> None:
+        """Call ``observe`` with each answer from now on: also with errors, and with those that are followed by a retry."""
+        self._observe = observe
 
     def close(self) -> None:
         """Close the connections of all threads; one that hangs in a request is left to end by itself."""
@@ -155,10 +167,12 @@ class Http:
 
         :param seconds: how long it may take, its whole answer included.
         """
+        began = self._deadline.elapsed()
         try:
             answer = self._wire.exchange(request, seconds)
         except Exception as error:  # requests' own exceptions, and whatever else it lets through
             raise _FailedTry(self._no_answer(request, error, seconds)) from None
+        self._observe(Exchange(request, answer, self._deadline.elapsed() - began))
         if 200 <= answer.status < 300:
             self._accepted = True
             return self._decoded(request, answer)

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -45,7 +44,7 @@ def run(
     # Env values were taken out of oCore's own words where they came in; in ours they would only make holes.
     scrub = Scrubber([options["api_token"] or ""])
     warnings = Warnings(warn, scrub)
-    deadline = Deadline(options.get("wait_timeout", math.inf))
+    deadline = Deadline(operation.seconds(options))
     current: Run | None = None
     client: Client | None = None
     try:

@@ -61,6 +61,9 @@ _WORDS = {
     "deleted": Phase.GONE,
 }
 
+#: Words for an operation in progress. They need no phase of their own: every other word counts as in progress too.
+_IN_PROGRESS = frozenset({"creating", "restarting", "pending", "provisioning", "starting", "updating", "deploying"})
+
 #: Phases in which nothing moves by itself.
 SETTLED = frozenset({Phase.READY, Phase.STOPPED, Phase.FAILED, Phase.GONE})
 
@@ -71,6 +74,12 @@ def phase_of(status: object) -> Phase:
     if word.endswith("_failed"):
         return Phase.FAILED
     return _WORDS.get(word, Phase.PROGRESS)
+
+
+def is_known_word(status: str) -> bool:
+    """Return whether a status word is one that this release knows, in progress or not."""
+    word = status.strip().lower()
+    return word in _WORDS or word in _IN_PROGRESS or word.endswith("_failed")
 
 
 def phase(instance: Instance | None) -> Phase:

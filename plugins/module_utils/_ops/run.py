@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -112,6 +113,7 @@ class Operation:
     :param execute: does the work; leaves its result in the run, raises OcoreError.
     :param rules: further arguments of AnsibleModule: required_one_of and the like.
     :param about_one: whether it is about one instance, which then is part of the result, with the actions.
+    :param seconds: returns how long the task may take, by its options.
     """
 
     name: str
@@ -119,6 +121,7 @@ class Operation:
     execute: Callable[[Run], None]
     rules: Mapping[str, Any] = field(default_factory=dict)
     about_one: bool = True
+    seconds: Callable[[Mapping[str, Any]], float] = lambda options: options.get("wait_timeout", math.inf)
 
 
 def as_ocore_error(error: Exception) -> OcoreError:
