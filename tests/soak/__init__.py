@@ -34,6 +34,7 @@ CAMPAIGNS = {
     "concurrency": Plan("concurrency", "eight clients that want the same at the same time", 1_500, 60),
     "load": Plan("load", "fleets of up to 5,000 at an API that takes 20 requests a second", 7, 2),
     "stories": Plan("stories", "the state machine, and somebody else who meddles; ten stories a case", 100, 1),
+    "upgrade": Plan("upgrade", "caches, reports and states that earlier commits wrote, whole and damaged", 34, 34),
 }
 
 
