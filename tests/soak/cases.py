@@ -287,8 +287,15 @@ VARIANTS: dict[str, dict[str, object]] = {
     "echo_nested": {"echo": "json_in_json"},
     "echo_base64": {"echo": "base64"},
 }
-#: Variants whose answers hold too little to go on: a task may refuse, and then changes nothing.
-MAY_REFUSE = {"list_incomplete", "list_pages", "list_cut", "masked", "masked_partly"}
+#: Variants in which the API masks the values that the stories set.
+MASKED = ("masked", "masked_partly")
+#: Variants whose answers hold too little to go on, and the sentence that says so.
+MAY_REFUSE: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(("list_incomplete", "list_pages", "list_cut"), ("oCore reports more instances than",)),
+    **dict.fromkeys(MASKED, ("oCore masks the values of env vars",)),
+}
+#: The sentence for values that cannot be compared, since the API masks them.
+WRITTEN_AGAIN = "so they cannot be compared; purge_env_vars writes them in every run"
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from ansible_collections.ocore.cloud.plugins.module_utils._ops import info
 from ansible_collections.ocore.cloud.tests.unit.helpers.api import Outcome, play
 
 from .campaign import Verdict
-from .cases import MAY_REFUSE, NEW_ENV, OLD_ENV, Case, Story
+from .cases import MASKED, MAY_REFUSE, NEW_ENV, OLD_ENV, WRITTEN_AGAIN, Case, Story
 from .door import API_URL, Door, VirtualTime
 
 TOKEN = "ocore_k_planted-<&>-token"
@@ -152,8 +152,8 @@ def play_case(case: Case, seed: int, verdict: Verdict) -> None:
         told += _told(stage.run())
         stage.settle()
     twins = _check_twins(stage, told, verdict)
-    if not first.get("failed") and not _said_to_be_gone(stage):
-        check_truth(stage, "lost", verdict)
+    if not first.get("failed"):
+        check_truth(stage, "lost", verdict, said_to_be_gone=_said_to_be_gone(stage))
         _check_once(stage, first, verdict)
     _check_foreign(stage, first, verdict)
     if not twins:
@@ -162,7 +162,7 @@ def play_case(case: Case, seed: int, verdict: Verdict) -> None:
 
 
 def _said_to_be_gone(stage: Stage) -> bool:
-    """Return whether the API said of its own accord that nothing is there, which no task can doubt."""
+    """Return whether the API said of its own accord that nothing is there, which no removal can doubt."""
     entries = stage.world.log.entries()
     hit = {e["operation"] for e in entries if e["fault"]}
     return (stage.case.fault == "list" and "list" in hit) or (stage.case.fault == "404_before" and "delete" in hit)
@@ -172,9 +172,8 @@ def _run_again(stage: Stage, told: str, verdict: Verdict) -> None:
     second = stage.run()
     _check_output(second, verdict)
     stage.settle()
-    excused, options = stage.case.variant in MAY_REFUSE, stage.case.story.options
     if second.get("failed"):
-        if not excused:
+        if not _may_refuse(stage.case, second["msg"]):
             verdict.add("stuck", second["msg"][:400])
         return
     check_truth(stage, "astray", verdict, told=told)
@@ -183,10 +182,15 @@ def _run_again(stage: Stage, told: str, verdict: Verdict) -> None:
     asked = stage.asked
     third = stage.run()
     _check_output(third, verdict)
-    if excused and options.get("purge_env_vars"):
-        return  # where values are hidden, exactly these can only be set again
+    if any(WRITTEN_AGAIN in warning for warning in third.warnings) and stage.case.variant in MASKED:
+        return
     if third.get("changed") or stage.writes(asked):
         verdict.add("restless", f"actions {third.get('actions')}, writes {stage.writes(asked)}")
+
+
+def _may_refuse(case: Case, text: str) -> bool:
+    """Return whether a task may end with this sentence although nothing goes wrong: it is the one for this variant."""
+    return any(sentence in text for sentence in MAY_REFUSE.get(case.variant, ()))
 
 
 def _check_time(stage: Stage, first: Outcome, took: float, verdict: Verdict) -> None:
@@ -256,12 +260,12 @@ def _check_twins(stage: Stage, told: str, verdict: Verdict) -> bool:
     return twins
 
 
-def check_truth(stage: Stage, kind: str, verdict: Verdict, told: str = "") -> None:
+def check_truth(stage: Stage, kind: str, verdict: Verdict, told: str = "", said_to_be_gone: bool = False) -> None:
     """Look whether the instances are what the story says."""
     for slug, wanted in stage.case.story.truth.items():
         found = stage.truth(slug)
         if wanted is None:
-            if found:
+            if found and not said_to_be_gone:
                 verdict.add(kind, f"{slug} is still there, {found[0]['status']}")
         elif not found:
             verdict.add(kind, f"there is no {slug}")
@@ -281,7 +285,7 @@ def _differences(stage: Stage, found: dict[str, Any], wanted: dict[str, Any], to
             # How often it may be restarted is looked at elsewhere; a restart that is owed must be made up or named.
             # A PUT that restarts the instance by itself leaves nothing to be made up.
             uncounted = stage.case.switches.get("restart_visible") == "status_only"
-            owed = "restarted" in told or stage.case.switches.get("put_status") == "restarting"
+            owed = "state: restarted" in told or stage.case.switches.get("put_status") == "restarting"
             if have < value and not owed and not uncounted:
                 texts.append(f"{name} is {have}, not {value}")
         elif have != value:
@@ -337,7 +341,7 @@ def check_neighbours(stage: Stage, verdict: Verdict) -> None:
             verdict.add("neighbour", f"{before['slug']} was removed")
             continue
         changed = [n for n in before if n not in ("updatedAt", "envVars") and fields[n] != before[n]]
-        lost = set(before["envVars"]) - set(fields["envVars"])
+        lost = [name for name, value in before["envVars"].items() if fields["envVars"].get(name) != value]
         if changed or lost:
             verdict.add("neighbour", f"{before['slug']}: {changed} {sorted(lost)}")
 

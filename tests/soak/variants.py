@@ -20,7 +20,7 @@ from ansible_collections.ocore.cloud.plugins.module_utils._ops import control, f
 
 from . import hostile
 from .campaign import Campaign, Verdict
-from .cases import STORIES, Story
+from .cases import STORIES, WRITTEN_AGAIN, Story
 from .judge import Stage, check_neighbours, check_truth
 
 #: Numbers, and switches that no API has: how the emulator's clock moves, and what is sent to whom.
@@ -175,10 +175,6 @@ def _play(case: Case, seed: int, verdict: Verdict) -> None:
             verdict.add("restless", f"actions {again.get('actions')}, writes {stage.writes(asked)}")
     check_neighbours(stage, verdict)
     return None
-
-
-#: The sentence for values that cannot be compared, since the API masks them.
-WRITTEN_AGAIN = "so they cannot be compared; purge_env_vars writes them in every run"
 
 
 def hides_values(case: Case) -> bool:
