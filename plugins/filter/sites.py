@@ -19,5 +19,6 @@ class FilterModule:
             "nginx_user_files": _instance_options.nginx_user_files,
             "site_certificates": _sites.site_certificates,
             "host_report": _host_report.host_report,
+            "own_certificates": _sites.own_certificates,
             "instance_ports": _sites.instance_ports,
         }

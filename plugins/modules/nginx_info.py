@@ -31,6 +31,26 @@ options:
     type: list
     elements: str
     default: []
+  certificate_files:
+    description:
+      - Further certificates to read, by the paths of their files. One that is missing is in RV(certificates) too, with a
+        problem.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      name:
+        description: Its name in RV(certificates).
+        type: str
+        required: true
+      cert:
+        description: File with the certificate and its chain.
+        type: path
+        required: true
+      key:
+        description: File with its key.
+        type: path
+        required: true
   ports:
     description:
       - Ports on V(127.0.0.1) to check.
@@ -144,6 +164,14 @@ certificates:
       description: Whether a client on this host accepts it.
       type: bool
       returned: when the certificate can be read
+    distrust:
+      description: Why a client on this host does not accept it.
+      type: str
+      returned: when the certificate can be read
+    days_left:
+      description: Whole days until its end.
+      type: int
+      returned: when the certificate can be read
     not_after:
       description: End of validity, ISO 8601 in UTC.
       type: str
@@ -168,6 +196,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible_collections.ocore.cloud.plugins.module_utils._host.certificate import (
     CryptographyMissingError,
+    UnreadableCertificate,
     read_certificate,
     trust_context,
 )
@@ -194,6 +223,16 @@ def certificate_records(directory: str, names: list[str], trust: ssl.SSLContext)
     return {name: certificate.record() for name, certificate in found.items() if certificate}
 
 
+def file_records(files: list[dict[str, str]], trust: ssl.SSLContext) -> dict[str, dict[str, Any]]:
+    """Return the records of certificates that are given by their files, by name."""
+    found = {
+        item["name"]: read_certificate(item["cert"], item["key"], trust)
+        or UnreadableCertificate(item["cert"], item["key"], f"{item['cert']} does not exist")
+        for item in files
+    }
+    return {name: certificate.record() for name, certificate in found.items()}
+
+
 def warn_about_firewall(module: AnsibleModule) -> dict[str, str]:
     """Return port → sentence for the public ports that the firewall visibly closes, and warn about each."""
 
@@ -216,6 +255,16 @@ def main() -> None:
         argument_spec={
             "certificates_dir": {"type": "path", "default": "/etc/letsencrypt/live"},
             "certificates": {"type": "list", "elements": "str", "default": []},
+            "certificate_files": {
+                "type": "list",
+                "elements": "dict",
+                "default": [],
+                "options": {
+                    "name": {"type": "str", "required": True},
+                    "cert": {"type": "path", "required": True},
+                    "key": {"type": "path", "required": True, "no_log": False},
+                },
+            },
             "ports": {"type": "list", "elements": "int", "default": []},
             "public_ports": {"type": "list", "elements": "int", "default": []},
             "own_file": {"type": "path", "default": "/etc/nginx/conf.d/ocore.conf"},
@@ -234,7 +283,9 @@ def main() -> None:
         names_hash_set = directive_elsewhere(tree, "server_names_hash_bucket_size", params["own_file"])
     found: dict[str, Any] = {}
     try:
-        found = certificate_records(params["certificates_dir"], params["certificates"], trust_context())
+        trust = trust_context()
+        found = certificate_records(params["certificates_dir"], params["certificates"], trust)
+        found.update(file_records(params["certificate_files"], trust))
     except CryptographyMissingError:
         reason = f"to read the certificates in {params['certificates_dir']}"
         module.fail_json(msg=missing_required_lib("cryptography", reason=reason))

@@ -139,7 +139,8 @@ def host_report(
         record, certificate = records.get(slug, {}), certificate_of(slug, found)
         maintenance = bool(site and site["maintenance"])
         https = bool(site and (site["tls"] or https_before))
-        served = https and not maintenance
+        expired = bool(not https_before and certificate and certificate.get("expired"))
+        served = https and not maintenance and not expired
         reasons = _reasons(entry, site, record, by_name.get(certificate_name(slug), {}))
         report.append(
             {

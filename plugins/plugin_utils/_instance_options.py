@@ -98,6 +98,10 @@ def _dictionary(
     return result
 
 
+def _certificate(value: object) -> dict[str, Any]:
+    return _dictionary(value, {"cert": _file, "key": _file}, ("cert", "key"))
+
+
 def _hsts(value: object) -> dict[str, Any]:
     readers = {"max_age": _count, "include_subdomains": _boolean, "preload": _boolean}
     result = _dictionary(value, readers, ())
@@ -160,6 +164,7 @@ READERS: dict[str, Callable[[object], Any]] = {
     "allow": _networks,
     "basic_auth_file": _file,
     "basic_auth_users": _user_names,
+    "certificate": _certificate,
     "client_max_body_size": _matching(r"[0-9]{1,9}[kKmMgG]?", "a size such as 128m"),
     "extra_directives": _text,
     "hsts": _hsts,

@@ -32,6 +32,9 @@ OWN_PORTS = frozenset({80, 443})
 READ_TIMEOUT_MARGIN = 30
 DEFAULT_LIMIT_TIME_REAL = 120
 
+# Days before its end from which a certificate that nobody renews by itself is mentioned.
+ENDS_SOON = 14
+
 NO_CERTIFICATE = "there is no certificate yet"
 
 _SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
@@ -352,10 +355,31 @@ def _tls_names(names: Iterable[str], found: Mapping[str, Any] | None, notes: lis
     return tls_names
 
 
-def _with_tls(site: dict[str, Any], found: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Return a site with what its certificate adds to it."""
+def _certificate_notes(found: Mapping[str, Any] | None, own: bool) -> list[str]:
+    """Return what is wrong with a certificate that can be used all the same.
+
+    :param own: whether the operator has put it on the host, so that nobody else renews it.
+    """
+    if not found or not found.get("usable"):
+        return []
+    if found.get("expired"):
+        return [f"the certificate ended at {found['not_after']}"]
+    notes = []
+    if own and not found.get("trusted"):
+        notes.append(
+            f"this host does not trust the chain of {found['fullchain']} ({found.get('distrust')}): append the intermediate "
+            "certificates to the file, or let the host trust the CA"
+        )
+    if own and found.get("days_left", ENDS_SOON) < ENDS_SOON:
+        notes.append(f"the certificate {found['fullchain']} ends at {found['not_after']}: replace it")
+    return notes
+
+
+def _with_tls(site: dict[str, Any], found: Mapping[str, Any] | None, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a site with its options, and with what its certificate adds to it."""
     notes = list(site["notes"])
     tls_names = _tls_names(site["names"], found, notes)
+    notes.extend(_certificate_notes(found, "certificate" in options))
     primary = site["names"][0]
     canonical = tls_names[0] if tls_names else primary
     return {
@@ -365,6 +389,7 @@ def _with_tls(site: dict[str, Any], found: Mapping[str, Any] | None) -> dict[str
         "tls_names": tls_names,
         "canonical": canonical,
         "redirect_code": 301 if canonical == primary else 302,
+        "options": options,
     }
 
 
@@ -400,7 +425,7 @@ def nginx_sites(
     paused = {slug: bool(own.get("maintenance_allow")) for slug, own in settings.items() if own.get("maintenance")}
     resolved, left_out = resolve(records, auto_subdomain_zone=auto_subdomain_zone, maintenance=paused)
     sites = [
-        {**_with_tls(site, certificate_of(site["slug"], certificates or {})), "options": settings.get(site["slug"], {})}
+        _with_tls(site, certificate_of(site["slug"], certificates or {}), settings.get(site["slug"], {}))
         for site in resolved
         if site["slug"] not in barred
     ]
@@ -414,15 +439,18 @@ def site_certificates(
     instances: Iterable[object],
     auto_subdomain_zone: str = "",
     refuse_dns_status: Iterable[str] = (),
+    options: Mapping[str, Any] | None = None,
 ) -> list[dict[str, Any]]:
     """Return the certificates that these instances need.
 
     :param refuse_dns_status: names with one of these values of dns_status are left out.
+    :param options: settings for single instances. One with a certificate of its own needs none.
     :returns: ``{"name": "ocore-" and slug, "former_name": slug, "domains": [primary first], "left_out": {name: why}}`` for
         each. ``domains`` is empty where an instance keeps what it has but cannot order anything now. An instance that is
         gone or being removed has no entry.
     """
     refused = {status.lower() for status in refuse_dns_status}
+    served_otherwise = {slug for slug, settings in (options or {}).items() if "certificate" in settings}
     sites, left_out = resolve(instances, auto_subdomain_zone=auto_subdomain_zone)
     needed: list[tuple[str, list[str], dict[str, str]]] = []
     for site in sites:
@@ -433,6 +461,20 @@ def site_certificates(
     return [
         {"name": certificate_name(slug), "former_name": slug, "domains": names, "left_out": bad}
         for slug, names, bad in sorted(needed, key=lambda entry: entry[0])
+        if slug not in served_otherwise
+    ]
+
+
+def own_certificates(options: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Return the certificates that operators have put on the host: ``{"name": "ocore-" and slug, "cert", "key"}`` for each.
+
+    :raises AnsibleFilterError: for settings that are unknown or of the wrong type.
+    """
+    settings, _problems = parse_instance_options(options)
+    return [
+        {"name": certificate_name(slug), **own["certificate"]}
+        for slug, own in sorted(settings.items())
+        if "certificate" in own
     ]
 
 

@@ -54,7 +54,7 @@ class Certificate:
     :param serial: in hexadecimal, as openssl prints it.
     :param issuer: RFC 4514 text.
     :param key_type: ecdsa, rsa or other.
-    :param trusted: whether a TLS client of this host accepts the chain.
+    :param distrust: why a TLS client of this host does not accept the chain, or ``None``.
     :param problem: why it cannot be used (the key is missing or belongs to another one), or ``None``.
     """
 
@@ -66,8 +66,13 @@ class Certificate:
     not_before: datetime
     not_after: datetime
     key_type: str
-    trusted: bool
+    distrust: str | None
     problem: str | None
+
+    @property
+    def trusted(self) -> bool:
+        """Return whether a TLS client of this host accepts the chain."""
+        return self.problem is None and self.distrust is None
 
     @property
     def usable(self) -> bool:
@@ -81,6 +86,7 @@ class Certificate:
 
     def record(self) -> dict[str, Any]:
         """Return it as a module returns it."""
+        left = self.not_after - datetime.now(timezone.utc)  # noqa: UP017 (Python 3.9 on hosts)
         return {
             "fullchain": self.fullchain,
             "key": self.key,
@@ -92,9 +98,11 @@ class Certificate:
             "not_before": self.not_before.isoformat(),
             "not_after": self.not_after.isoformat(),
             "lifetime": self.lifetime,
-            "expired": self.not_after <= datetime.now(timezone.utc),  # noqa: UP017 (Python 3.9 on hosts)
+            "expired": left.total_seconds() <= 0,
+            "days_left": left.days,
             "key_type": self.key_type,
             "trusted": self.trusted,
+            "distrust": self.distrust,
         }
 
 
@@ -108,8 +116,8 @@ def _utc(certificate: Any, field: str) -> datetime:
     return moment
 
 
-def _chain_is_trusted(fullchain: str, key: str, client_context: ssl.SSLContext) -> bool:
-    """Return whether a TLS client of this host accepts the chain: it is asked, by a handshake in memory.
+def _distrust(fullchain: str, key: str, client_context: ssl.SSLContext) -> str | None:
+    """Return why a TLS client of this host does not accept the chain, or ``None``: it is asked, by a handshake in memory.
 
     :raises ssl.SSLError: when the key does not belong to the certificate.
     """
@@ -125,11 +133,11 @@ def _chain_is_trusted(fullchain: str, key: str, client_context: ssl.SSLContext) 
                 side.do_handshake()
             except ssl.SSLWantReadError:
                 continue
-            except ssl.SSLError:
-                return False
+            except ssl.SSLError as error:
+                return str(getattr(error, "verify_message", "") or error.reason or error)
             if side is client:
-                return True
-    return False
+                return None
+    return "the handshake does not end"
 
 
 def trust_context() -> ssl.SSLContext:
@@ -154,9 +162,9 @@ def read_certificate(fullchain: str, key: str, trust: ssl.SSLContext) -> Certifi
         key_type, names = _key_type(certificate.public_key()), _names(certificate)
     except (OSError, ValueError) as error:
         return UnreadableCertificate(fullchain, key, f"{fullchain} is not a readable certificate: {error}")
-    problem, trusted = None, False
+    problem, distrust = None, None
     try:
-        trusted = _chain_is_trusted(fullchain, key, trust)
+        distrust = _distrust(fullchain, key, trust)
     except (OSError, ssl.SSLError) as error:
         problem = f"{key} is missing or does not belong to {fullchain}: {error}"
     return Certificate(
@@ -168,7 +176,7 @@ def read_certificate(fullchain: str, key: str, trust: ssl.SSLContext) -> Certifi
         not_before=_utc(certificate, "not_valid_before"),
         not_after=_utc(certificate, "not_valid_after"),
         key_type=key_type,
-        trusted=trusted,
+        distrust=distrust,
         problem=problem,
     )
 

@@ -17,6 +17,7 @@ from ansible_collections.ocore.cloud.plugins.plugin_utils._sites import (
     instance_ports,
     nginx_sites,
     odoo_major,
+    own_certificates,
     port_number,
     resolve,
     site_certificates,
@@ -453,6 +454,47 @@ def test_certificates_of_instances() -> None:
             "left_out": {"b.example.com": "dns_status is pending"},
         },
     ]
+
+
+OWN = {"shop": {"certificate": {"cert": "/etc/ssl/shop.pem", "key": "/etc/ssl/shop.key"}}}
+
+
+def test_certificate_of_the_operator_is_not_ordered() -> None:
+    assert [item["name"] for item in site_certificates([record(), record("crm")], "", [], OWN)] == ["ocore-crm"]
+    assert own_certificates({**OWN, "crm": {}}) == [
+        {"name": "ocore-shop", "cert": "/etc/ssl/shop.pem", "key": "/etc/ssl/shop.key"}
+    ]
+    bad = {"shop": {"certificate": {"cert": "shop.pem", "key": "/k"}}}
+    assert own_certificates(bad) == []
+    assert site_certificates([record()], "", [], bad) == []
+    assert "'shop.pem' is not the full path of a file" in nginx_sites([record()], {}, bad)["left_out"][0]["notes"][0]
+
+
+@pytest.mark.parametrize(
+    ("found", "served", "reason"),
+    [
+        ({"days_left": 60}, True, None),
+        ({"days_left": 13}, True, "the certificate /c/fullchain.pem ends at 2027-01-01T00:00:00+00:00: replace it"),
+        (
+            {"days_left": 60, "trusted": False, "distrust": "unable to get local issuer certificate"},
+            True,
+            "this host does not trust the chain of /c/fullchain.pem (unable to get local issuer certificate)",
+        ),
+        ({"expired": True, "trusted": False}, False, "the certificate ended at 2027-01-01T00:00:00+00:00"),
+        ({"names": ["other.example.com"]}, False, "the certificate does not cover 'shop.example.com'"),
+        ({"usable": False, "problem": "/c/fullchain.pem does not exist"}, False, "/c/fullchain.pem does not exist"),
+    ],
+)
+def test_certificate_of_the_operator_in_the_report(found: dict[str, Any], served: bool, reason: str | None) -> None:
+    certificates = {"ocore-shop": certificate("shop.example.com", **found)}
+    [entry] = host_report([record()], nginx_sites([record()], certificates, OWN), certificates, [20000, 20001])
+    assert (entry["served"], entry["unserved"]) == (served, not served)
+    assert any(reason in text for text in entry["reasons"]) if reason else entry["reasons"] == []
+
+
+def test_certificate_of_certbot_may_be_untrusted_without_a_word() -> None:
+    certificates = {"ocore-shop": certificate("shop.example.com", trusted=False, distrust="self-signed", days_left=1)}
+    assert nginx_sites([record()], certificates)["sites"][0]["notes"] == []
 
 
 def test_certificate_under_the_plain_slug_serves_until_ours_is_there() -> None:

@@ -500,3 +500,20 @@ def test_certificate_of_a_trusted_ca_is_trusted(
     monkeypatch.setenv("SSL_CERT_FILE", str(pem))
     result = info(capsys, certificates_dir=str(tmp_path), certificates=["shop"])
     assert result["certificates"]["shop"]["trusted"] is True
+
+
+def test_certificate_of_the_operator_is_read_from_its_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Key match, chain and end are looked at; a file that is missing is a problem, and not an absence."""
+    for name in ("good", "other"):
+        (tmp_path / name).mkdir()
+        certificate(tmp_path / name, f"{name}.example.com")
+    files = [
+        {"name": "good", "cert": f"{tmp_path}/good/fullchain.pem", "key": f"{tmp_path}/good/privkey.pem"},
+        {"name": "mixed", "cert": f"{tmp_path}/good/fullchain.pem", "key": f"{tmp_path}/other/privkey.pem"},
+        {"name": "absent", "cert": f"{tmp_path}/absent.pem", "key": f"{tmp_path}/good/privkey.pem"},
+    ]
+    found = info(capsys, certificate_files=files)["certificates"]
+    assert (found["good"]["usable"], found["good"]["days_left"], found["good"]["expired"]) == (True, 89, False)
+    assert (found["good"]["trusted"], "self" in found["good"]["distrust"]) == (False, True)
+    assert (found["mixed"]["usable"], "does not belong to" in found["mixed"]["problem"]) == (False, True)
+    assert found["absent"]["problem"] == f"{tmp_path}/absent.pem does not exist"
