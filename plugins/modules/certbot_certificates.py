@@ -111,7 +111,10 @@ options:
     default: /etc/letsencrypt
   check_names:
     description:
-      - Whether to fetch each name over HTTP before it is ordered.
+      - Whether to fetch each name over HTTP before it is ordered, from all of its addresses, those of IPv6 first.
+      - An AAAA record that leads elsewhere leaves the name out, although some CAs fall back to IPv4. If this host has no
+        IPv6, it cannot tell, and only the other addresses count.
+      - A name that C(/etc/hosts) answers is asked at the name servers of the host, as a CA does, unless O(ca_bundle) is set.
     type: bool
     default: true
   check_address:

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import http.client
 import os
 import re
@@ -16,7 +18,16 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from ansible_collections.ocore.cloud.plugins.module_utils._host.resolver import Resolver
+
 CHALLENGE_PATH = ".well-known/acme-challenge"
+
+# What connecting to an IPv6 address ends with on a host that has no IPv6.
+_NO_IPV6 = {errno.ENETUNREACH, errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL}
+
+
+class _CannotTellError(Exception):
+    """An address cannot be asked from this host."""
 
 
 @dataclass(frozen=True)
@@ -26,11 +37,13 @@ class NameCheck:
     :param webroot: directory that the web server publishes.
     :param address: where to connect instead of resolving the name, or ``None``.
     :param timeout: seconds for one name.
+    :param resolver: what is asked about a name that /etc/hosts answers; ``None`` if the CA may read the same file.
     """
 
     webroot: str
     address: tuple[str, int] | None
     timeout: int
+    resolver: Resolver | None = None
 
     def unreachable(self, names: Sequence[str]) -> dict[str, str]:
         """Return the names that do not lead to this host, with the reason. They are fetched side by side."""
@@ -53,15 +66,43 @@ class NameCheck:
         if self.address:
             return self._problem_at(self.address, name, token, content)
         try:
-            addresses = _addresses(name)
+            addresses, asked = self._addresses(name)
         except OSError as error:
             return f"not reachable over HTTP ({error}): check its DNS record and port 80"
+        if not addresses:
+            return "only /etc/hosts of this host has an address for it, which a CA does not read: add a DNS record"
+        problem = self._problem_of(addresses, name, token, content)
+        return f"{problem} (as DNS says; /etc/hosts of this host says otherwise)" if problem and asked else problem
+
+    def _addresses(self, name: str) -> tuple[list[str], bool]:
+        """Return all addresses of a name, those of IPv6 first, and whether name servers were asked past /etc/hosts.
+
+        :raises OSError: when it has none.
+        """
+        if self.resolver and self.resolver.overridden(name):
+            # If no name server answers, what the system says is all there is.
+            with contextlib.suppress(OSError):
+                return self.resolver.addresses(name), True
+        return _addresses(name), False
+
+    def _problem_of(self, addresses: Sequence[str], name: str, token: str, content: str) -> str | None:
+        """Return why one of the addresses does not lead to this host, or ``None``.
+
+        An IPv6 address that this host cannot reach at all, having no IPv6, is left to the CA.
+        """
+        answers = 0
         for address in addresses:
-            problem = self._problem_at((address, 80), name, token, content)
+            try:
+                problem = self._problem_at((address, 80), name, token, content)
+            except _CannotTellError:
+                continue
+            answers += 1
             if problem and ":" in address:
                 return f"its AAAA record {address} leads elsewhere, and a CA uses it first: correct or remove it ({problem})"
             if problem:
                 return problem if len(addresses) == 1 else f"its address {address}: {problem}"
+        if not answers:
+            return "it has IPv6 addresses only, and this host has no IPv6: add an A record"
         return None
 
     def _problem_at(self, address: tuple[str, int], name: str, token: str, content: str) -> str | None:
@@ -74,6 +115,8 @@ class NameCheck:
             return f"HTTP {error.code} instead of the file on this host: the name leads to another server"
         except (OSError, http.client.HTTPException, ValueError) as error:
             reason = getattr(error, "reason", error)
+            if ":" in address[0] and address != self.address and getattr(reason, "errno", None) in _NO_IPV6:
+                raise _CannotTellError from None
             return f"not reachable over HTTP ({reason}): check its DNS record and port 80"
         return None if text == content else "another server answers for it: check its DNS record"
 

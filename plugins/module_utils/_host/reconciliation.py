@@ -30,6 +30,7 @@ from ansible_collections.ocore.cloud.plugins.module_utils._host.certificate impo
 from ansible_collections.ocore.cloud.plugins.module_utils._host.errors import HostError
 from ansible_collections.ocore.cloud.plugins.module_utils._host.name_check import NameCheck, split_address
 from ansible_collections.ocore.cloud.plugins.module_utils._host.order_memory import fingerprint
+from ansible_collections.ocore.cloud.plugins.module_utils._host.resolver import Resolver
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _DOMAIN = re.compile(r"(?=.{1,253}$)(?:(?!-)[a-z0-9-]{1,63}(?<!-)\.)+(?!-)[a-z0-9-]{1,63}(?<!-)")
@@ -239,7 +240,11 @@ class Reconciler:
         self.config = ConfigDir(self.params["config_dir"])
         self.issuance = Issuance(self.params["server"], self.params["key_type"], self.method())
         self.check = NameCheck(
-            self.params["webroot"], split_address(self.params["check_address"]), self.params["check_timeout"]
+            self.params["webroot"],
+            split_address(self.params["check_address"]),
+            self.params["check_timeout"],
+            # A private CA may know its names from elsewhere, as this host does.
+            None if self.params["ca_bundle"] else Resolver(),
         )
         path = module.get_bin_path("certbot")
         self.certbot = Certbot(module, path) if path else None

@@ -8,6 +8,7 @@ server are tested on the test hosts.
 
 from __future__ import annotations
 
+import errno
 import http.server
 import json
 import os
@@ -15,6 +16,7 @@ import stat
 import sys
 import tarfile
 import threading
+import urllib.error
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -939,6 +941,72 @@ def test_name_check_asks_every_address(
     check = name_check.NameCheck("/webroot", None, 1)
     assert check._problem("a.example.com", "token", "content") == problem
     assert asked == sorted(answers, key=lambda address: ":" not in address)[: len(asked)]
+
+
+@pytest.mark.parametrize(
+    ("addresses", "problem"),
+    [
+        (["2001:db8::1", "127.0.0.1"], None),
+        (["2001:db8::1"], "it has IPv6 addresses only, and this host has no IPv6: add an A record"),
+    ],
+)
+def test_name_check_on_a_host_without_ipv6(
+    addresses: list[str], problem: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Answer:
+        def __enter__(self) -> Answer:
+            return self
+
+        def __exit__(self, *_raised: object) -> None: ...
+
+        def read(self, _size: int) -> bytes:
+            return b"content"
+
+        def open(self, *_arguments: object, **_options: object) -> Answer:
+            return self
+
+    class NoRoute:
+        def open(self, *_arguments: object, **_options: object) -> None:
+            raise urllib.error.URLError(OSError(errno.ENETUNREACH, "Network is unreachable"))
+
+    monkeypatch.setattr(name_check, "_opener", lambda address, _name: NoRoute() if ":" in address[0] else Answer())
+    monkeypatch.setattr(name_check, "_addresses", lambda _name: addresses)
+    assert name_check.NameCheck("/webroot", None, 1)._problem("a.example.com", "token", "content") == problem
+
+
+class FixedResolver:
+    """/etc/hosts answers for every name, and the name servers know these addresses."""
+
+    def __init__(self, addresses: list[str] | None) -> None:
+        self.known = addresses
+
+    def overridden(self, _name: str) -> bool:
+        return True
+
+    def addresses(self, _name: str) -> list[str]:
+        if self.known is None:
+            raise OSError("timed out")
+        return self.known
+
+
+@pytest.mark.parametrize(
+    ("known", "problem"),
+    [
+        (["192.0.2.1"], None),
+        (["192.0.2.9"], "bad (as DNS says; /etc/hosts of this host says otherwise)"),
+        ([], "only /etc/hosts of this host has an address for it, which a CA does not read: add a DNS record"),
+        # Nobody can be asked: what the system says counts.
+        (None, None),
+    ],
+)
+def test_name_check_does_not_believe_the_hosts_file(
+    known: list[str] | None, problem: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(name_check, "_addresses", lambda _name: ["192.0.2.1"])
+    good = {"192.0.2.1": None, "192.0.2.9": "bad"}
+    monkeypatch.setattr(name_check.NameCheck, "_problem_at", lambda _self, address, *_more: good[address[0]])
+    check = name_check.NameCheck("/webroot", None, 1, FixedResolver(known))
+    assert check._problem("a.example.com", "token", "content") == problem
 
 
 def test_name_check_of_a_name_without_an_address(monkeypatch: pytest.MonkeyPatch) -> None:
