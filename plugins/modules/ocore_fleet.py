@@ -117,6 +117,12 @@ options:
           description:
             - Whether to remove the environment variables that are not declared. They are kept by default.
           type: bool
+        remove_env_vars:
+          description:
+            - Names of environment variables to remove; all others stay as they are. A name that is also in C(env_vars) is
+              refused.
+          type: list
+          elements: str
         mcp_write_enabled:
           description:
             - Whether AI clients may write to the instance through MCP.

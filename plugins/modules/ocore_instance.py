@@ -92,7 +92,7 @@ options:
     description:
       - Environment variables of the container. Numbers and booleans become strings as YAML writes them (V(8069), V(true)).
         A null value is refused.
-      - Variables that are not listed are kept, unless O(purge_env_vars=true).
+      - Variables that are not listed are kept, unless O(purge_env_vars=true) or O(remove_env_vars) removes them.
       - Values are secrets. Results, diffs, and logs show V(********) instead, unless O(reveal_env_vars=true). In messages
         of oCore, values of fewer than four characters and the words V(true), V(false), V(null), and V(none) are not masked.
       - oCore does not document whether a change takes effect before the next restart; see O(restart_on_change).
@@ -102,6 +102,12 @@ options:
       - Whether to remove the environment variables that O(env_vars) does not list.
     type: bool
     default: false
+  remove_env_vars:
+    description:
+      - Names of environment variables to remove; all others stay as they are. A name that the instance does not have is
+        ignored. A name that is also in O(env_vars) is refused.
+    type: list
+    elements: str
   mcp_write_enabled:
     description:
       - Whether AI clients may write to the instance through MCP.
@@ -164,6 +170,12 @@ EXAMPLES = r"""
     env_vars:
       SMTP_HOST: mail.acme.example
     purge_env_vars: true
+
+- name: Remove one environment variable and keep all others
+  ocore.cloud.ocore_instance:
+    organization: acme
+    slug: shop-prod
+    remove_env_vars: [SMTP_HOST]
 
 - name: Create two instances without waiting for either
   ocore.cloud.ocore_instance:
@@ -373,6 +385,12 @@ instance:
       type: str
       returned: always
       sample: "0.12.6"
+    extra:
+      description: Fields that oCore sends and this release does not know, under the names that oCore uses. Values of fields
+        that could be secrets by their names are shown as V(********).
+      type: dict
+      returned: always
+      sample: {}
     created_at:
       description: Time of creation.
       type: str

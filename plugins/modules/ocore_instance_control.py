@@ -253,6 +253,12 @@ instance:
       type: str
       returned: always
       sample: "0.12.6"
+    extra:
+      description: Fields that oCore sends and this release does not know, under the names that oCore uses. Values of fields
+        that could be secrets by their names are shown as V(********).
+      type: dict
+      returned: always
+      sample: {}
     created_at:
       description: Time of creation.
       type: str

@@ -29,6 +29,9 @@ options:
     description:
       - UUID of the instance. Without O(id), O(slug), and O(name), all instances are returned.
       - Leading and trailing blanks are ignored in all three. A value that is empty is refused; omit the option instead.
+  name:
+    description:
+      - Display name of the instance. If several instances share it, all of them are returned.
   server_id:
     description:
       - UUID of a server. Returns only the instances on it.
@@ -265,6 +268,12 @@ instances:
       type: str
       returned: always
       sample: "0.12.6"
+    extra:
+      description: Fields that oCore sends and this release does not know, under the names that oCore uses. Values of fields
+        that could be secrets by their names are shown as V(********).
+      type: dict
+      returned: always
+      sample: {}
     created_at:
       description: Time of creation.
       type: str

@@ -22,6 +22,7 @@ from ansible_collections.ocore.cloud.plugins.module_utils._api.redaction import 
     Scrubber,
     Warn,
     displayable,
+    scrubbed,
     without_secret_fields,
 )
 
@@ -88,6 +89,8 @@ class Domain(WireModel):
 class Instance(WireModel):
     """An Odoo instance. Times are texts as the API gives them; the units of the memory limits are not documented."""
 
+    model_config: ClassVar[ConfigDict] = {"extra": "allow"}
+
     id: str = ""
     name: str | None = None
     slug: str | None = None
@@ -138,16 +141,21 @@ class Instance(WireModel):
         return [value for value in (self.env_vars or {}).values() if value]
 
     def record(self, reveal_env_vars: bool = False) -> dict[str, Any]:
-        """Return the instance record: every field in snake_case, lists and dicts never ``None``, env values masked."""
-        record: dict[str, Any] = self.model_dump()
-        record["id"] = record["id"] or None  # one that is not created yet
-        record["domains"] = record["domains"] or []
-        record["env_vars"] = record["env_vars"] or {}
+        """Return the instance record: every field in snake_case, lists and dicts never ``None``, env values masked.
+
+        ``extra`` holds what this release does not know.
+        """
+        # Not model_dump: it would mix unknown fields with the known ones.
+        record: dict[str, Any] = {**self.__dict__, "extra": self.unknown()}
+        record["id"] = self.id or None  # one that is not created yet
+        record["domains"] = [dict(domain.__dict__) for domain in self.domains or []]
+        record["env_vars"] = dict(self.env_vars or {})
         if not reveal_env_vars:
             record["env_vars"] = dict.fromkeys(record["env_vars"], MASK)
             # A failed start may quote a password that did not work.
-            if self.status_message:
-                record["status_message"] = Scrubber(self.secrets())(self.status_message)
+            for name in ("status_message", "extra"):
+                if record[name]:
+                    record[name] = scrubbed(record[name], Scrubber(self.secrets()))
         return record
 
 

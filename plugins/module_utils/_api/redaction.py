@@ -24,6 +24,8 @@ SHORTEST = 4
 LINE_LEAST = 16
 """Characters of a line of a secret that is masked by itself."""
 WARNINGS_OF_A_KIND = 5
+DEEPEST = 32
+"""Levels of an unknown value that are shown: deeper ones would exhaust the stack of whoever reads them."""
 
 _MASK_CHARACTERS = "*•●·"
 _VISIBLE, _HIDDEN = f"[^{_MASK_CHARACTERS}]{{0,4}}", f"[{_MASK_CHARACTERS}]{{3,}}"
@@ -216,16 +218,21 @@ def scrubbed(value: Any, scrub: Scrubber) -> Any:
 _SECRET_NAME = re.compile(r"passw|passphrase|pwd|secret|token|credential|private|key(?!board)|envvars", re.IGNORECASE)
 
 
-def without_secret_fields(value: Any) -> Any:
-    """Return a value of JSON's types with a mask in place of each field whose name is that of a secret."""
+def without_secret_fields(value: Any, depth: int = DEEPEST) -> Any:
+    """Return a value of JSON's types with a mask in place of each field whose name is that of a secret.
+
+    What lies deeper than ``depth`` levels becomes ``None``.
+    """
+    if not depth:
+        return None
     if isinstance(value, dict):
         return {
             key: MASK
             if item and _SECRET_NAME.search(key) and not isinstance(item, bool)
-            else without_secret_fields(item)
+            else without_secret_fields(item, depth - 1)
             for key, item in value.items()
         }
-    return [without_secret_fields(item) for item in value] if isinstance(value, list) else value
+    return [without_secret_fields(item, depth - 1) for item in value] if isinstance(value, list) else value
 
 
 def displayable(text: str) -> str:

@@ -57,6 +57,7 @@ DECLARATION_SPEC: Spec = {
     "addons_path": {"type": "str"},
     "env_vars": {"type": "dict"},
     "purge_env_vars": {"type": "bool", "default": False},
+    "remove_env_vars": {"type": "list", "elements": "str"},
     "mcp_write_enabled": {"type": "bool"},
     "restart_on_change": {"type": "bool", "default": False},
 }

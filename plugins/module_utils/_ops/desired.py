@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
@@ -46,6 +46,7 @@ class Declaration:
     :param fields: the given fields of the instance by snake_case name; env values are text.
     :param server: name or id of the server, still to be looked up; ``None`` where ``fields`` holds its id, or none is given.
     :param power: started, stopped, or ``None`` for either.
+    :param remove_env_vars: names of env vars that the instance shall not have.
     """
 
     identity: Identity
@@ -57,18 +58,22 @@ class Declaration:
     reveal: bool
     wait: bool
     server: str | None = None
+    remove_env_vars: frozenset[str] = frozenset()
 
     @classmethod
     def from_options(cls, options: Mapping[str, Any]) -> Declaration:
         """Read cleaned options of ``DECLARATION_SPEC``, with ``wait`` and ``reveal_env_vars``.
 
-        :raises OcoreError: when nothing identifies the instance, or an env var has no text form; its value is not shown.
+        :raises OcoreError: when nothing identifies the instance, when an env var has no text form (its value is not shown), or
+            when one is both declared and to be removed.
         """
+        fields = _fields(options)
         return cls(
             identity=Identity.from_options(options),
             absent=options["state"] == "absent",
-            fields=_fields(options),
+            fields=fields,
             purge_env_vars=bool(options["purge_env_vars"]),
+            remove_env_vars=_removed_env_vars(options, fields),
             restart_on_change=bool(options["restart_on_change"]),
             power=options["power"],
             reveal=bool(options["reveal_env_vars"]),
@@ -90,6 +95,23 @@ class Declaration:
     def env_vars(self) -> Mapping[str, str]:
         """Return the declared environment variables; empty when none are declared."""
         return self.fields.get("env_vars") or {}
+
+    @property
+    def about_env_vars(self) -> bool:
+        """Return whether anything is declared about environment variables."""
+        return "env_vars" in self.fields or bool(self.remove_env_vars)
+
+
+def _removed_env_vars(options: Mapping[str, Any], fields: Mapping[str, Any]) -> frozenset[str]:
+    names = frozenset(options.get("remove_env_vars") or ())
+    if "" in names:
+        raise OcoreError("remove_env_vars has an empty entry, which names no environment variable. Nothing was sent.")
+    both = sorted(names & set(fields.get("env_vars") or {}))
+    if both:
+        raise OcoreError(
+            f"env_vars and remove_env_vars both name {', '.join(both)}. Nothing was sent. Decide for one of them."
+        )
+    return names
 
 
 def _fields(options: Mapping[str, Any]) -> dict[str, Any]:
@@ -116,8 +138,8 @@ def _env_text(key: str, value: object) -> str:
         return repr(value)
     if value is None:
         raise OcoreError(
-            f"env_vars: {key} is null. Give it a value ('' for an empty one); to remove a variable, leave it out and set "
-            "purge_env_vars."
+            f"env_vars: {key} is null. Give it a value ('' for an empty one); to remove a variable, name it in "
+            "remove_env_vars instead."
         )
     raise OcoreError(f"env_vars: {key} is a {type(value).__name__}; an environment variable holds text only.")
 
@@ -199,7 +221,7 @@ def _plan_change(declaration: Declaration, current: Instance) -> Plan:
     warnings = check_immutable(declaration, current)
     fields = {name: getattr(current, name) for name in UPDATABLE}
     target = {**fields, **{name: declaration.fields[name] for name in UPDATABLE if name in declaration.fields}}
-    if "env_vars" in declaration.fields:
+    if declaration.about_env_vars:
         target["env_vars"] = _merged_env_vars(declaration, current)
         warnings += _warn_of_masks(declaration, current)
     changed = [name for name in UPDATABLE if _differs(declaration, name, fields[name], target[name])]
@@ -217,7 +239,7 @@ def _plan_change(declaration: Declaration, current: Instance) -> Plan:
     return Plan(
         before,
         after,
-        update=_update_body(declaration, target) if changed else None,
+        update=_update_body(declaration, target, changed) if changed else None,
         action=action,
         warnings=(*warnings, *postponed),
     )
@@ -225,8 +247,9 @@ def _plan_change(declaration: Declaration, current: Instance) -> Plan:
 
 def _merged_env_vars(declaration: Declaration, current: Instance) -> dict[str, Any]:
     """Return the env vars as they have to be: the given ones, and those that stay."""
-    kept = {} if declaration.purge_env_vars else current.env_vars or {}
-    return {**kept, **declaration.env_vars}
+    purge = declaration.purge_env_vars and "env_vars" in declaration.fields
+    kept = {} if purge else current.env_vars or {}
+    return {**{name: kept[name] for name in kept if name not in declaration.remove_env_vars}, **declaration.env_vars}
 
 
 def _warn_of_masks(declaration: Declaration, current: Instance) -> list[str]:
@@ -251,7 +274,7 @@ def _refuse_to_write_masks(declaration: Declaration, current: Instance, target: 
         )
 
 
-def _update_body(declaration: Declaration, target: Mapping[str, Any]) -> dict[str, Any]:
+def _update_body(declaration: Declaration, target: Mapping[str, Any], changed: Sequence[str]) -> dict[str, Any]:
     """Return the fields of a PUT: all that it can change, since it may replace what is left out.
 
     A null is left out: the API's type is text, and what is null stays so. Neither is an empty set of env vars sent that the
@@ -260,7 +283,7 @@ def _update_body(declaration: Declaration, target: Mapping[str, Any]) -> dict[st
     return {
         name: value
         for name, value in target.items()
-        if value is not None and (value or name != "env_vars" or "env_vars" in declaration.fields)
+        if value is not None and (value or name != "env_vars" or name in {*declaration.fields, *changed})
     }
 
 

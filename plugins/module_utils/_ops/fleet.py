@@ -132,14 +132,21 @@ def _checked(given: Mapping[str, Any], where: str, problems: list[str]) -> Mappi
 
 
 def _merged(defaults: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options of one instance: its own, else those of ``defaults``; env vars are taken from both."""
+    """Return the options of one instance: its own, else those of ``defaults``.
+
+    Env vars are taken from both; what the instance itself says of a variable wins, to have it or to remove it.
+    """
     merged = dict(_DEFAULTS)
     if given.get("server") or given.get("server_id"):
         defaults = {key: value for key, value in defaults.items() if key not in ("server", "server_id")}
     for source in (defaults, given):
         merged.update({key: value for key, value in source.items() if value is not None})
-    if defaults.get("env_vars") and given.get("env_vars"):
-        merged["env_vars"] = {**defaults["env_vars"], **given["env_vars"]}
+    declared, removed = given.get("env_vars"), given.get("remove_env_vars") or ()
+    if defaults.get("env_vars") and declared != {}:
+        common = {name: value for name, value in defaults["env_vars"].items() if name not in removed}
+        merged["env_vars"] = {**common, **(declared or {})}
+    if declared and not removed and defaults.get("remove_env_vars"):
+        merged["remove_env_vars"] = [name for name in defaults["remove_env_vars"] if name not in declared]
     return merged
 
 

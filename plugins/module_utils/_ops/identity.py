@@ -82,21 +82,30 @@ def find(client: Client, identity: Identity) -> Match:
 
 def find_in(listing: Listing, identity: Identity) -> Match:
     """Look an instance up in a list that was read already; see :func:`find`."""
-    fitting = listing.having(identity.key, identity.value)
-    here = [instance for instance in fitting if phase(instance) not in (Phase.GONE, Phase.LEAVING)]
-    leaving = [instance for instance in fitting if phase(instance) is Phase.LEAVING]
+    here, leaving = all_in(listing, identity)
     if len(here) > 1:
         more_specific = "id" if identity.key == "slug" else "id or slug"
         raise OcoreError(
             f"{len(here)} instances have the {identity.key} {identity.value!r}: {labels(here)}. Identify the right one by "
             f"{more_specific}."
         )
+    return Match(here[0] if here else None, leaving[0] if leaving else None, listing)
+
+
+def all_in(listing: Listing, identity: Identity) -> tuple[list[Instance], list[Instance]]:
+    """Return all instances of a list that fit, and those that fit but are being removed.
+
+    :raises OcoreError: when none fits in a list that is incomplete.
+    """
+    fitting = listing.having(identity.key, identity.value)
+    here = [instance for instance in fitting if phase(instance) not in (Phase.GONE, Phase.LEAVING)]
+    leaving = [instance for instance in fitting if phase(instance) is Phase.LEAVING]
     if listing.incomplete and not here and not leaving:
         raise OcoreError(
             f"oCore reports more instances than the {len(listing)} that it listed, and {identity} may be among the others. "
             "Nothing was changed. If the instance exists, identify it by id."
         )
-    return Match(here[0] if here else None, leaving[0] if leaving else None, listing)
+    return here, leaving
 
 
 def labels(instances: list[Instance]) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from ansible_collections.ocore.cloud.plugins.module_utils._api.contract import Instance, is_on_server
 from ansible_collections.ocore.cloud.plugins.module_utils._ops.arguments import AUTH_SPEC, IDENTITY_SPEC
-from ansible_collections.ocore.cloud.plugins.module_utils._ops.identity import KEYS, Identity, find_in
+from ansible_collections.ocore.cloud.plugins.module_utils._ops.identity import KEYS, Identity, all_in, find_in
 from ansible_collections.ocore.cloud.plugins.module_utils._ops.reading import (
     GATHER,
     existing,
@@ -36,7 +36,13 @@ def _matching(run: Run) -> list[Instance]:
         one = run.client.get_instance(identity.id)
         return [one] if one is not None and (not server or is_on_server(one.server_id, server)) else []
     listing = run.client.list_instances(server)
-    match = find_in(listing.on_server(server) if server else listing, identity)
+    listing = listing.on_server(server) if server else listing
+    if identity.key == "name":  # oCore does not keep names unique
+        here, leaving = all_in(listing, identity)
+        if listing.incomplete:
+            run.warn(f"oCore reports more instances than the {len(listing)} that it listed.")
+        return here or leaving
+    match = find_in(listing, identity)
     one = match.instance or match.leaving
     return [one] if one is not None else []
 

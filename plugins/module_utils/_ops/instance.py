@@ -109,6 +109,8 @@ def _prepare_present(run: Run, declaration: Declaration, match: Match) -> Prepar
             "it, or leave it out to create an instance by slug or name."
         )
     declared = [name for name in (*IMMUTABLE, *UPDATABLE) if name in declaration.fields]
+    if declaration.about_env_vars:
+        declared.append("env_vars")
     if current is not None and not by_id and not all(map(current.was_sent, declared)):
         current, by_id = _read(run, current), True  # lists may be abridged
     plan = make_plan(declaration, current)
@@ -321,7 +323,7 @@ def _check_update(run: Run, current: Instance, fields: Mapping[str, Any]) -> Non
         raise OcoreError(
             f"Instance {current.label()} still shows the env vars {', '.join(kept)} although they were left out: oCore keeps "
             "them, or another client set them at the same time. Everything else was changed. Run the task again; if they stay, "
-            "remove them in oCore, or use purge_env_vars: false."
+            "remove them in oCore, and do without purge_env_vars and remove_env_vars."
         )
     if ignored := ignored_fields(current, fields):
         lost = lost_env_vars(current, fields["env_vars"]) if "env_vars" in ignored else []

@@ -259,6 +259,17 @@ def test_pagination_with_a_list_shorter_than_its_total_warns(parse: Parse, api: 
     assert ["more instances than the 2 that it listed" in text for text in warnings] == [True]
 
 
+def test_fields_that_this_release_does_not_know_can_be_used(parse: Parse, api: Api) -> None:
+    api.instances = [instance(1, cluster={"zone": "eu"}), instance(2, cluster={"zone": "us"}), instance(3)]
+    inventory = parse(
+        filters=[{"exclude": "ocore_extra.cluster is undefined"}],
+        keyed_groups=[{"key": "ocore_extra.cluster.zone", "prefix": "zone"}],
+        hostnames=["ocore_slug ~ '-' ~ ocore_extra.cluster.zone"],
+    )
+    assert members(inventory, "zone_eu") == ["shop-1-eu"]
+    assert members(inventory, "ocore") == ["shop-1-eu", "shop-2-us"]
+
+
 # Templates
 
 

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from ansible_collections.ocore.cloud.plugins.module_utils._api.contract import (
 )
 from ansible_collections.ocore.cloud.plugins.module_utils._api.errors import OcoreError
 from ansible_collections.ocore.cloud.plugins.module_utils._api.listing import Listing, next_cursor, parse_list
-from ansible_collections.ocore.cloud.plugins.module_utils._api.redaction import MASK
+from ansible_collections.ocore.cloud.plugins.module_utils._api.redaction import DEEPEST, MASK
 from ansible_collections.ocore.cloud.tests.unit.helpers.api import ID, SERVER, fail, instance, wire
 
 
@@ -32,8 +33,26 @@ def test_missing_field_is_unknown_and_a_null_is_known() -> None:
     assert not found.was_sent("name")
 
 
-def test_unknown_fields_are_ignored() -> None:
-    assert parse(Instance, wire(cpuQuota={"a": [1]}), fail).slug == "shop"
+def test_unknown_fields_are_in_extra_under_their_own_names() -> None:
+    found = parse(Instance, wire(cpuQuota={"a": [1]}, http_port="x", slug="shop"), fail)
+    record = found.record()
+    assert record["extra"] == {"cpuQuota": {"a": [1]}, "http_port": "x"}
+    assert (record["slug"], record["http_port"]) == ("shop", found.http_port)
+
+
+def test_unknown_fields_show_no_secrets() -> None:
+    unknown = {"adminPassword": "planted", "note": "uses planted-value", "deep": {"apiKey": "planted"}, "canKey": True}
+    extra = parse(Instance, wire(envVars={"A": "planted-value"}, **unknown), fail).record()["extra"]
+    assert extra == {"adminPassword": MASK, "note": f"uses {MASK}", "deep": {"apiKey": MASK}, "canKey": True}
+
+
+def test_unknown_fields_that_are_nested_without_end_are_cut() -> None:
+    deep: Any = "end"
+    for _level in range(500):
+        deep = {"x": [deep]}
+    text = json.dumps(parse(Instance, wire(deep=deep), fail).record()["extra"])
+    assert "end" not in text
+    assert text.count("x") < DEEPEST
 
 
 @pytest.mark.parametrize(
@@ -106,7 +125,7 @@ def test_nonsense_within_an_object_never_ends_in_a_traceback() -> None:
 
 def test_record_has_every_field_and_no_null_collections() -> None:
     record = parse(Instance, {"id": ID, "domains": None, "envVars": None}, fail).record()
-    assert set(record) == set(Instance.model_fields)
+    assert set(record) == {*Instance.model_fields, "extra"}
     assert (record["domains"], record["env_vars"]) == ([], {})
 
 

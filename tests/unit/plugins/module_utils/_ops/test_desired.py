@@ -56,7 +56,10 @@ def test_env_vars_are_text_as_yaml_writes_scalars(value: object, text: str) -> N
 @pytest.mark.parametrize(
     ("value", "words"),
     [
-        (None, "env_vars: A is null"),
+        (
+            None,
+            "env_vars: A is null. Give it a value ('' for an empty one); to remove a variable, name it in remove_env_vars",
+        ),
         (["planted-secret"], "env_vars: A is a list"),
         ({"x": "planted-secret"}, "env_vars: A is a dict"),
         (MASK, "env_vars: A is a mask"),
@@ -156,6 +159,26 @@ CURRENT = {"envVars": {"A": "1", "B": "2"}}
             CURRENT, {"env_vars": {}, "purge_env_vars": True}, {**KEEP, "env_vars": {}}, id="purge removes all"
         ),
         pytest.param(CURRENT, {"purge_env_vars": True}, None, id="purge without env_vars touches nothing"),
+        pytest.param(
+            CURRENT, {"remove_env_vars": ["A"]}, {**KEEP, "env_vars": {"B": "2"}}, id="one is removed, others are kept"
+        ),
+        pytest.param(
+            CURRENT, {"remove_env_vars": ["A", "B"]}, {**KEEP, "env_vars": {}}, id="the last ones are removed"
+        ),
+        pytest.param(CURRENT, {"remove_env_vars": ["X"]}, None, id="what is not there is not removed"),
+        pytest.param({}, {"remove_env_vars": ["X"]}, None, id="nothing is removed from nothing"),
+        pytest.param(
+            CURRENT,
+            {"remove_env_vars": ["A"], "env_vars": {"C": "3"}, "name": "New"},
+            {**KEEP, "name": "New", "env_vars": {"B": "2", "C": "3"}},
+            id="one is removed and one is added",
+        ),
+        pytest.param(
+            CURRENT,
+            {"remove_env_vars": ["A"], "purge_env_vars": True},
+            {**KEEP, "env_vars": {"B": "2"}},
+            id="purge without env_vars removes no more than what is named",
+        ),
         pytest.param(
             {}, {"name": "New"}, {"name": "New", "mcp_write_enabled": False}, id="an empty map is not sent unasked"
         ),
@@ -406,3 +429,27 @@ def test_prediction_follows_the_plan() -> None:
     assert (changed.name, changed.id) == ("New", ID)
     assert predict(plan(instance(), slug="shop", state="absent"), instance()) is None
     assert predict(plan(None, slug="shop", state="absent"), None) is None
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (
+            {"env_vars": {"A": "1", "B": "2"}, "remove_env_vars": ["B", "A"]},
+            "env_vars and remove_env_vars both name A, B",
+        ),
+        ({"remove_env_vars": [""]}, "remove_env_vars has an empty entry"),
+    ],
+)
+def test_removal_of_env_vars_that_cannot_be_meant_is_refused(options: dict[str, Any], words: str) -> None:
+    with pytest.raises(OcoreError, match=words):
+        declaration(slug="shop", **options)
+
+
+def test_removal_of_env_vars_does_not_matter_to_a_creation() -> None:
+    assert plan(None, **NEW, remove_env_vars=["A"]).create == NEW
+
+
+def test_removal_of_an_env_var_never_writes_the_masks_of_others() -> None:
+    with pytest.raises(OcoreError, match="masks of B would overwrite"):
+        plan(instance(envVars={"A": "1", "B": "****1234"}), slug="shop", remove_env_vars=["A"])

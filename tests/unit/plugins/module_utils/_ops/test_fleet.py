@@ -192,10 +192,28 @@ def test_fleet_defaults_fill_what_an_instance_leaves_out_and_env_vars_are_merged
 
 
 def test_fleet_accepts_every_option_of_ocore_instance() -> None:
-    given = {name: {"dict": {"A": "b"}, "bool": True}.get(spec["type"], "x") for name, spec in ITEM_SPEC.items()}
+    values = {"dict": {"A": "b"}, "bool": True, "list": ["x"]}
+    given = {name: values.get(spec["type"], "x") for name, spec in ITEM_SPEC.items()}
     given.update(state="present", power="started")
     del given["server_id"]  # instead of server
     assert validated([given])["instances"] == [{**given, "server_id": None}]
+
+
+@pytest.mark.parametrize(
+    ("own", "declared", "removed"),
+    [
+        ({}, {"A": "1"}, {"B"}),
+        ({"env_vars": {"B": 2}}, {"A": "1", "B": "2"}, set()),
+        ({"remove_env_vars": ["A"]}, {}, {"A"}),
+        ({"env_vars": {"C": 3}, "remove_env_vars": ["A"]}, {"C": "3"}, {"A"}),
+        ({"env_vars": {}}, {}, {"B"}),
+    ],
+)
+def test_fleet_instance_decides_which_env_vars_it_has_or_lacks(
+    own: dict[str, Any], declared: dict[str, str], removed: set[str]
+) -> None:
+    (item,) = planned([{"slug": "a", **own}], defaults={"env_vars": {"A": 1}, "remove_env_vars": ["B"]})
+    assert (item.declaration.env_vars, item.declaration.remove_env_vars) == (declared, removed)
 
 
 @pytest.mark.parametrize(

@@ -79,11 +79,17 @@ def test_identity_by_id_is_one_read(
     assert ids(read(ocore, id=ID, **options)) == found
 
 
-def test_identity_by_a_name_that_several_share_lists_them(ocore: Scripted) -> None:
-    ocore.expect("GET", "/instances", answer=[wire(), wire(id="b", slug="shop-2")])
-    result = read(ocore, name="Shop")
-    assert result["failed"]
-    assert f"shop ({ID}), shop-2 (b). Identify the right one by id or slug." in result["msg"]
+def test_identity_by_a_name_that_several_share_returns_all_of_them(ocore: Scripted) -> None:
+    twins = [wire(id=ID, slug="a", name="Twin"), wire(id="b", slug="b", name=" Twin ", status="removing")]
+    ocore.expect("GET", "/instances", answer=[*twins, wire(id="c", slug="c", name="Twin"), wire(id="d", name="Other")])
+    assert ids(read(ocore, name="Twin")) == [ID, "c"]
+
+
+def test_identity_by_a_name_in_an_incomplete_list_warns(ocore: Scripted) -> None:
+    ocore.expect("GET", "/instances", answer={"instances": [wire(name="Twin")], "total": 2})
+    result = read(ocore, name="Twin")
+    assert ids(result) == [ID]
+    assert "more instances than the 1 that it listed" in result.warnings[0]
 
 
 def test_server_whose_filter_is_ignored_gets_its_own_only(ocore: Scripted) -> None:
