@@ -15,8 +15,10 @@ description:
     starts, reloads or restarts the daemon, whichever the changed options need.
   - When the daemon refuses the options, the old file and the daemon are brought back, and the task fails with the
     daemon's own words.
-  - Options of the file that an administrator wrote stay. The module records the names of its own options in
-    C(ocore-daemon-options.json) beside the file; one of those that is no longer declared is removed.
+  - Options of the file that an administrator wrote stay; in an object such as C(log-opts) that holds for each key. The module
+    records the names of its own options in C(ocore-daemon-options.json) beside the file; one of those that is no longer declared
+    is removed.
+  - Options that the unit gives the daemon on its command line count as the administrator's. They cannot be in the file as well.
 author:
   - oCore collection contributors (@ocore)
 requirements:
@@ -89,7 +91,8 @@ EXAMPLES = r"""
 RETURN = r"""
 actions:
   description:
-    - What was done, or would be done in check mode. V(write), and one of V(start), V(reload) and V(restart).
+    - What was done, or would be done in check mode. V(write), and V(start), V(reload) or V(restart). Where a restart would stop
+      containers that the new options let survive it, V(reload) comes before V(restart).
   returned: success
   type: list
   elements: str
@@ -101,7 +104,7 @@ validated:
   returned: success
   type: bool
 kept:
-  description: Names of the options in the file that are not this module's.
+  description: Names of the options in the file that are not this module's, such as V(log-opts.tag) for a key of an object.
   returned: success
   type: list
   elements: str

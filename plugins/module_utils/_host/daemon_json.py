@@ -2,20 +2,24 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The options of the Docker daemon in daemon.json: reading, the plan of a change, and what a change needs.
 
-Pure functions. An option of the file is *ours* when an earlier run wrote it (the record beside the file names it);
-every other one belongs to the administrator.
+Pure functions. A value of the file is *ours* when an earlier run wrote it (the record beside the file names it); every
+other one belongs to the administrator. That holds for each key of an object, such as ``log-opts``, by itself, so values
+are addressed by the path of their keys.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.ocore.cloud.plugins.module_utils._host.errors import HostError
 
 MARK = "Ansible managed: ocore.cloud"
+
+#: ``("log-opts", "max-size")``
+Path = tuple[str, ...]
 
 #: What a running daemon applies on SIGHUP (moby, daemon/reload.go). ``features`` is not here although the daemon reads
 #: it again: its containerd-snapshotter takes effect at a start only.
@@ -71,15 +75,16 @@ def _refuse_constant(name: str) -> Any:
     raise ValueError(f"{name} is not valid JSON")
 
 
-def parse_record(text: str, path: str) -> frozenset[str]:
-    """Return the names of our options from the text of the record; without a record there are none.
+def parse_record(text: str, path: str) -> frozenset[Path]:
+    """Return the paths of our options from the text of the record; without a record there are none.
 
     :raises HostError: when the record is damaged.
     """
     if not text.strip():
         return frozenset()
     try:
-        return frozenset(str(name) for name in json.loads(text)["options"])
+        entries = json.loads(text)["options"]
+        return frozenset((entry,) if isinstance(entry, str) else tuple(map(str, entry)) for entry in entries)
     except (ValueError, KeyError, TypeError) as error:
         raise HostError(
             f"{path} is damaged: {error}. Remove it; all options of daemon.json then count as the administrator's. "
@@ -92,9 +97,10 @@ def options_text(options: Mapping[str, Any]) -> str:
     return json.dumps(options, indent=4) + "\n"
 
 
-def record_text(ours: Collection[str]) -> str:
-    """Return the text of the record for these names."""
-    return json.dumps({"comment": MARK, "options": sorted(ours)}, indent=4) + "\n"
+def record_text(ours: Collection[Path]) -> str:
+    """Return the text of the record for these options."""
+    entries = [path[0] if len(path) == 1 else list(path) for path in sorted(ours)]
+    return json.dumps({"comment": MARK, "options": entries}, indent=4) + "\n"
 
 
 @dataclass(frozen=True)
@@ -103,31 +109,66 @@ class Change:
 
     :param before: the options of the file now.
     :param after: its options after the change.
-    :param ours: names of the options of ``after`` that belong to us.
+    :param ours: paths of the values of ``after`` that belong to us.
     """
 
     before: dict[str, Any]
     after: dict[str, Any]
-    ours: frozenset[str]
+    ours: frozenset[Path]
 
     def names(self) -> set[str]:
         """Return the names of all options that are added, changed or removed."""
         both = set(self.before) | set(self.after)
-        # Compared as JSON: 1 and true are equal in Python.
-        return {name for name in both if _as_json(self.before, name) != _as_json(self.after, name)}
+        return {name for name in both if _as_json(self.before.get(name)) != _as_json(self.after.get(name))}
 
     def kept(self) -> list[str]:
-        """Return the names of the administrator's options, sorted."""
-        return sorted(set(self.after) - self.ours)
+        """Return the names of the administrator's options, sorted; ``log-opts.tag`` where others of the object are ours."""
+        shared = {path[0] for path in self.ours}
+        kept = set(_leaves(self.after)) - self.ours
+        return sorted({".".join(path) if path[0] in shared else path[0] for path in kept})
 
 
-def _as_json(options: Mapping[str, Any], name: str) -> str | None:
-    return json.dumps(options[name], sort_keys=True) if name in options else None
+def _as_json(value: Any) -> str:
+    # Compared as JSON: 1 and true are equal in Python.
+    return json.dumps(value, sort_keys=True)
+
+
+def _leaves(options: Mapping[str, Any], below: Path = ()) -> dict[Path, Any]:
+    """Return all values by their paths; an object counts as a value only where it is empty."""
+    found: dict[Path, Any] = {}
+    for name, value in options.items():
+        path = (*below, str(name))
+        found.update(_leaves(value, path) if isinstance(value, Mapping) and value else {path: value})
+    return found
+
+
+def _tree(leaves: Mapping[Path, Any]) -> dict[str, Any]:
+    """Return the options that have these values, in their order."""
+    tree: dict[str, Any] = {}
+    for path, value in leaves.items():
+        node = tree
+        for name in path[:-1]:
+            node = node.setdefault(name, {})
+        if value != {}:
+            node[path[-1]] = value
+        else:
+            node.setdefault(path[-1], {})
+    return tree
+
+
+def _overlap(one: Path, other: Path) -> bool:
+    """Return whether a value at one of the paths leaves no room for a value at the other."""
+    shorter = min(len(one), len(other))
+    return one[:shorter] == other[:shorter]
+
+
+def _overlaps(path: Path, others: Iterable[Path]) -> bool:
+    return any(_overlap(path, other) for other in others)
 
 
 def plan_change(
     before: dict[str, Any],
-    recorded: Collection[str],
+    recorded: Collection[Path],
     defaults: Mapping[str, Any],
     options: Mapping[str, Any],
     overwrite: bool,
@@ -135,66 +176,62 @@ def plan_change(
     """Return what the file should hold.
 
     :param before: the options of the file now.
-    :param recorded: names of the options that an earlier run wrote.
+    :param recorded: paths of the options that an earlier run wrote.
     :param defaults: values for options that neither ``options`` nor the administrator sets.
     :param options: the declared values, merged over ``defaults``; ``None`` removes an option.
     :param overwrite: whether a declared value replaces another one of the administrator's.
     :raises HostError: when that would drop an option of :data:`DATA_OPTIONS`, or for a conflict with the administrator.
     """
-    foreign = {name: value for name, value in before.items() if name not in recorded}
-    declared = _declared(foreign, defaults, options)
-    if not overwrite:
-        _refuse_conflicts(foreign, declared)
-    dropped = set(before) - set(foreign) - set(declared) - set(options)
-    _refuse_lost_data(before, dropped)
-    kept = {
-        name: declared.get(name, value)
-        for name, value in before.items()
-        if name in declared or (name in foreign and name not in options)
+    present, given = _leaves(before), _leaves(options)
+    owned = {path for path in present if any(path[: len(entry)] == entry for entry in recorded)}
+    foreign = {path: value for path, value in present.items() if path not in owned}
+    removed = {path for path, value in given.items() if value is None}
+    declared = {path: value for path, value in given.items() if value not in (None, {})}
+    conflicts = _conflicts(foreign, declared)
+    if conflicts and not overwrite:
+        raise _conflict_error(before, options, conflicts)
+    kept = {path: value for path, value in foreign.items() if not _overlaps(path, removed | conflicts)}
+    ours = {**_applicable(defaults, kept, {**dict.fromkeys(removed), **declared}), **declared}
+    _refuse_lost_data(before, {path[0] for path in owned - set(kept) - set(ours) - removed})
+    final = {**kept, **ours}
+    order = [path for path in present if path in final] + sorted(path for path in final if path not in present)
+    return Change(before=before, after=_tree({path: final[path] for path in order}), ours=frozenset(ours))
+
+
+def _applicable(defaults: Mapping[str, Any], kept: Mapping[Path, Any], given: Mapping[Path, Any]) -> dict[Path, Any]:
+    """Return the defaults that apply: those for which neither the administrator nor ``options`` has a value."""
+    driver = given.get(("log-driver",), kept.get(("log-driver",), defaults.get("log-driver"))) or "json-file"
+    usable = {name: value for name, value in defaults.items() if name != "log-opts" or driver in ROTATING_LOG_DRIVERS}
+    return {path: value for path, value in _leaves(usable).items() if not _overlaps(path, [*kept, *given])}
+
+
+def _conflicts(foreign: Mapping[Path, Any], declared: Mapping[Path, Any]) -> set[Path]:
+    """Return the paths at which a declared value cannot stand beside one of the administrator's."""
+    return {
+        min(path, other, key=len)
+        for path, value in declared.items()
+        for other, theirs in foreign.items()
+        # An empty object has room for everything.
+        if _overlap(path, other) and _as_json(value) != _as_json(theirs) and {} not in (value, theirs)
     }
-    added = {name: declared[name] for name in sorted(declared) if name not in kept}
-    return Change(before=before, after={**kept, **added}, ours=frozenset(declared))
 
 
-def _declared(foreign: Mapping[str, Any], defaults: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options that the file should get from us: the declared ones, and the defaults that apply."""
-    driver = options.get("log-driver", foreign.get("log-driver", defaults.get("log-driver"))) or "json-file"
-    usable = {
-        name: value
-        for name, value in defaults.items()
-        if (name in options or name not in foreign) and (name != "log-opts" or driver in ROTATING_LOG_DRIVERS)
-    }
-    return _merged(usable, options)
+def _conflict_error(before: Mapping[str, Any], options: Mapping[str, Any], conflicts: Collection[Path]) -> HostError:
+    details = "; ".join(
+        f"{'.'.join(path)} is {json.dumps(_at(before, path))} in the file and {json.dumps(_at(options, path))} in the options"
+        for path in sorted(conflicts)
+    )
+    return HostError(
+        f"daemon.json has options that were not written by this module and that differ from the declared ones: "
+        f"{details}. Declare the value of the file, or set overwrite (docker_daemon_overwrite of the role) to replace "
+        "it. Nothing was changed."
+    )
 
 
-def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """Return ``base`` with ``over`` merged into it, object by object; ``None`` removes a key."""
-    result = dict(base)
-    for name, value in over.items():
-        if value is None:
-            result.pop(name, None)
-        elif isinstance(value, Mapping):
-            below = result.get(name)
-            result[name] = _merged(below if isinstance(below, Mapping) else {}, value)
-        else:
-            result[name] = value
-    return result
-
-
-def _refuse_conflicts(foreign: Mapping[str, Any], declared: Mapping[str, Any]) -> None:
-    conflicts = [
-        name for name in sorted(declared) if name in foreign and _as_json(foreign, name) != _as_json(declared, name)
-    ]
-    if conflicts:
-        details = "; ".join(
-            f"{name} is {json.dumps(foreign[name])} in the file and {json.dumps(declared[name])} in the options"
-            for name in conflicts
-        )
-        raise HostError(
-            f"daemon.json has options that were not written by this module and that differ from the declared ones: "
-            f"{details}. Declare the value of the file, or set overwrite (docker_daemon_overwrite of the role) to replace "
-            "it. Nothing was changed."
-        )
+def _at(options: Mapping[str, Any], path: Path) -> Any:
+    for name in path:
+        options = options[name]
+    return options
 
 
 def _refuse_lost_data(before: Mapping[str, Any], dropped: Collection[str]) -> None:
@@ -213,3 +250,8 @@ def needs_restart(change: Change) -> bool:
     names = change.names()
     removed = {name for name in names if name not in change.after}
     return bool(names - RELOADABLE or removed - RELOADABLE_REMOVAL)
+
+
+def keeps_containers_from_now_on(change: Change) -> bool:
+    """Return whether the change makes containers survive a restart of the daemon that would stop them today."""
+    return change.after.get("live-restore") is True and change.before.get("live-restore") is not True

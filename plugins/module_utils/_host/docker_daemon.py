@@ -8,12 +8,14 @@ import os
 import re
 import tempfile
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.ocore.cloud.plugins.module_utils._host.daemon_json import (
     Change,
+    keeps_containers_from_now_on,
     needs_restart,
     options_text,
     parse_options,
@@ -36,13 +38,20 @@ class Engine:
     :param dockerd: path of the daemon's binary; ``None`` when it is not installed.
     :param active: whether the service runs.
     :param outdated: whether it runs another version than the installed one.
-    :param socket_flag: whether the unit gives the daemon its socket by ``-H fd://``.
+    :param flags: what the daemon is started with; the same option there and in the file keeps it from starting.
+    :param file: the options file that such a flag names.
     """
 
     dockerd: str | None
     active: bool
     outdated: bool
-    socket_flag: bool
+    flags: tuple[str, ...] = ()
+    file: str | None = None
+
+    def options_by_flag(self) -> set[str]:
+        """Return the names of the options that flags set, as the file calls them."""
+        names = {flag.lstrip("-").partition("=")[0] for flag in self.flags if flag.startswith("--")}
+        return {"log-opts" if name == "log-opt" else name for name in names}
 
 
 class DockerDaemon:
@@ -50,8 +59,9 @@ class DockerDaemon:
 
     def __init__(self, module: AnsibleModule) -> None:
         self.module = module
-        self.path: str = module.params["path"]
-        self.record_path = os.path.join(os.path.dirname(self.path), RECORD)
+        # A link stays one: its target is the file that is read and replaced.
+        self.path: str = os.path.realpath(module.params["path"])
+        self.record_path = os.path.join(os.path.dirname(module.params["path"]), RECORD)
         self.old_text = _read(self.path)
         self.old_record = _read(self.record_path)
         self.backup: str | None = None
@@ -66,14 +76,17 @@ class DockerDaemon:
         :raises HostError: when the file cannot be merged or the daemon refuses the options. It is as before then.
         """
         params = self.module.params
+        before = parse_options(self.old_text or "", self.path)
+        engine = self.engine()
+        self._refuse_other_file(engine)
+        by_flag = engine.options_by_flag()
         change = plan_change(
-            parse_options(self.old_text or "", self.path),
+            before,
             parse_record(self.old_record or "", self.record_path),
-            params["defaults"],
+            {name: value for name, value in params["defaults"].items() if name not in by_flag},
             params["options"],
             params["overwrite"],
         )
-        engine = self.engine()
         actions = self.actions(change, engine)
         text = options_text(change.after) if "write" in actions else self.old_text or ""
         validated = "write" in actions and self.validate(text, engine)
@@ -99,10 +112,20 @@ class DockerDaemon:
         if not dockerd:
             if not self.module.check_mode:
                 raise HostError("The Docker daemon (dockerd) is not installed on this host. Install the engine first.")
-            return Engine(None, active=False, outdated=False, socket_flag=False)
-        _rc, shown, _err = self._run("systemctl", "show", UNIT, "--property=ActiveState", "--property=ExecStart")
+            return Engine(None, active=False, outdated=False)
+        properties = ("ActiveState", "MainPID", "ExecStart")
+        _rc, shown, _err = self._run("systemctl", "show", UNIT, *(f"--property={name}" for name in properties))
         active = "ActiveState=active" in shown.splitlines()
-        return Engine(dockerd, active, active and self._outdated(dockerd), "-H fd://" in shown)
+        flags, file = _without_file(_flags(shown))
+        return Engine(dockerd, active, active and self._outdated(dockerd), flags, file)
+
+    def _refuse_other_file(self, engine: Engine) -> None:
+        """Raise HostError if the daemon reads another file than ours."""
+        if engine.file and os.path.realpath(engine.file) != self.path:
+            raise HostError(
+                f"{UNIT} starts the daemon with --config-file {engine.file}, so options in {self.path} have no effect. "
+                f"Remove the flag ('systemctl cat {UNIT}' shows where it is set), or set path to that file. Nothing was changed."
+            )
 
     def _outdated(self, dockerd: str) -> bool:
         installed = self._run(dockerd, "--version")[1]
@@ -114,8 +137,11 @@ class DockerDaemon:
         actions = ["write"] if change.names() or self.old_text is None else []
         if engine.dockerd is None or not engine.active:
             return [*actions, "start"]
-        if engine.outdated or needs_restart(change):
+        if engine.outdated:
             return [*actions, "restart"]
+        if needs_restart(change):
+            # The daemon that stops decides by its own options whether containers go on.
+            return [*actions, "reload", "restart"] if keeps_containers_from_now_on(change) else [*actions, "restart"]
         return [*actions, "reload"] if change.names() else actions
 
     def validate(self, text: str, engine: Engine) -> bool:
@@ -129,9 +155,7 @@ class DockerDaemon:
         try:
             with os.fdopen(handle, "w", encoding="utf-8") as stream:
                 stream.write(text)
-            # The flag of the unit, because the same option in both places stops the daemon.
-            socket = ["-H", "fd://"] if engine.socket_flag else []
-            rc, _out, err = self._run(engine.dockerd, "--validate", *socket, "--config-file", candidate)
+            rc, _out, err = self._run(engine.dockerd, "--validate", *engine.flags, "--config-file", candidate)
         finally:
             os.unlink(candidate)
         if rc == 0:
@@ -237,6 +261,29 @@ class DockerDaemon:
             "before_header": self.path,
             "after_header": self.path,
         }
+
+
+def _flags(shown: str) -> tuple[str, ...]:
+    """Return the flags of the daemon from the properties of its unit: those of the process, else those of the unit file."""
+    pid = re.search(r"^MainPID=([1-9][0-9]*)$", shown, re.MULTILINE)
+    command = (_read(f"/proc/{pid.group(1)}/cmdline") if pid else None) or ""
+    if command:
+        return tuple(command.rstrip("\0").split("\0")[1:])
+    unit = re.search(r"argv\[\]=(.*?) ;", shown)
+    # Variables of the unit are known to systemd only.
+    return tuple(word for word in unit.group(1).split()[1:] if not word.startswith("$")) if unit else ()
+
+
+def _without_file(flags: Iterable[str]) -> tuple[tuple[str, ...], str | None]:
+    """Return the flags without that of the options file, and the file that it names."""
+    rest, file, words = [], None, iter(flags)
+    for word in words:
+        name, _equals, value = word.partition("=")
+        if name == "--config-file":
+            file = value or next(words, None)
+        else:
+            rest.append(word)
+    return tuple(rest), file
 
 
 def _read(path: str) -> str | None:

@@ -43,7 +43,13 @@ elif name == "dockerd":
     if (state / "old").exists():
         print("unknown flag: --validate", file=sys.stderr); sys.exit(125)
     file = arguments[arguments.index("--config-file") + 1]
-    if "no-such-option" in json.loads(pathlib.Path(file).read_text()):
+    given = json.loads(pathlib.Path(file).read_text())
+    twice = [flag for flag in arguments if flag.startswith("--") and flag[2:].split("=")[0] in given]
+    if twice:
+        print("unable to configure the Docker daemon with file " + file + ": the following directives are specified both as a "
+              "flag and in the configuration file: " + ", ".join(twice), file=sys.stderr)
+        sys.exit(1)
+    if "no-such-option" in given:
         print("unable to configure the Docker daemon with file " + file + ": unknown: no-such-option", file=sys.stderr)
         sys.exit(1)
 elif name == "docker" and arguments[0] == "version":
@@ -56,7 +62,9 @@ elif name == "journalctl":
     print("Starting up"); print((state / "log").read_text() if (state / "log").exists() else "")
 elif arguments[0] == "show":
     print("ActiveState=" + ("active" if (state / "active").exists() else "inactive"))
-    print("ExecStart={{ path=/usr/bin/dockerd ; argv[]=/usr/bin/dockerd -H fd:// }}")
+    flags = (state / "flags").read_text() if (state / "flags").exists() else "-H fd://"
+    print("MainPID=0")
+    print("ExecStart={{ path=/usr/bin/dockerd ; argv[]=/usr/bin/dockerd " + flags + " $DOCKER_OPTS ; ignore_errors=no ; }}")
 elif arguments[0] == "reload":
     if "ftp" in str(options().get("registry-mirrors")):
         complain('invalid mirror: \\\\"ftp\\\\"', 0)
@@ -171,6 +179,91 @@ def test_conflict_with_an_administrator_is_refused_by_name(host: Host) -> None:
         assert host.files() == before
     host.run({"log-driver": "local"}, overwrite=True)
     assert host.options() == {"log-driver": "local", "dns": ["192.0.2.53"]}
+
+
+def test_daemon_objects_are_shared_with_an_administrator_key_by_key(host: Host) -> None:
+    host.write({"log-opts": {"tag": "{{.Name}}", "max-file": "3"}, "runtimes": {"kata": {"path": "/usr/bin/kata"}}})
+    options = {"log-opts": {"max-size": "50m"}, "runtimes": {"crun": {"path": "/usr/bin/crun"}}}
+    result = host.run(options, defaults=DEFAULTS)
+    assert host.options()["log-opts"] == {"tag": "{{.Name}}", "max-file": "3", "max-size": "50m"}
+    assert sorted(host.options()["runtimes"]) == ["crun", "kata"]
+    assert result["kept"] == ["log-opts.max-file", "log-opts.tag", "runtimes.kata.path"]
+    assert host.run(options, defaults=DEFAULTS)["changed"] is False
+    host.run({}, defaults=DEFAULTS)
+    assert host.options()["log-opts"] == {"tag": "{{.Name}}", "max-file": "3", "max-size": "10m"}
+    assert sorted(host.options()["runtimes"]) == ["kata"]
+
+
+def test_daemon_key_that_an_administrator_adds_to_an_object_of_ours_stays(host: Host) -> None:
+    host.run({}, defaults=DEFAULTS)
+    host.write({**DEFAULTS, "log-opts": {"max-file": "5", "max-size": "1m", "tag": "x"}})
+    host.run({}, defaults=DEFAULTS)
+    assert host.options() == {**DEFAULTS, "log-opts": {"max-file": "5", "max-size": "10m", "tag": "x"}}
+
+
+def test_daemon_record_of_whole_objects_is_understood(host: Host) -> None:
+    host.write(DEFAULTS)
+    host.record.write_text(json.dumps({"options": sorted(DEFAULTS)}))
+    host.run({"log-opts": {"max-size": "20m"}}, defaults=DEFAULTS)
+    assert host.options()["log-opts"] == {"max-file": "5", "max-size": "20m"}
+
+
+def test_conflict_names_the_key_of_an_object_and_overwrite_replaces_no_other(host: Host) -> None:
+    host.write({"log-opts": {"tag": "x", "max-size": "5m"}, "dns": ["192.0.2.53"]})
+    result = host.run({"log-opts": {"max-size": "50m"}})
+    assert 'log-opts.max-size is "5m" in the file and "50m" in the options' in result["msg"]
+    host.run({"log-opts": {"max-size": "50m"}}, overwrite=True)
+    assert host.options() == {"log-opts": {"tag": "x", "max-size": "50m"}, "dns": ["192.0.2.53"]}
+
+
+def test_conflict_of_an_object_and_another_value_is_refused(host: Host) -> None:
+    host.write({"features": "all"})
+    result = host.run({"features": {"buildkit": True}})
+    assert 'features is "all" in the file and {"buildkit": true} in the options' in result["msg"]
+    host.run({"features": {"buildkit": True}}, overwrite=True)
+    assert host.options() == {"features": {"buildkit": True}}
+
+
+def test_null_removes_a_key_of_an_object(host: Host) -> None:
+    host.write({"log-opts": {"tag": "x", "max-size": "5m"}})
+    host.run({"log-opts": {"tag": None, "max-file": None}}, defaults={"log-opts": {"max-file": "5"}})
+    assert host.options() == {"log-opts": {"max-size": "5m"}}
+
+
+def test_flag_of_the_unit_counts_as_the_administrators_value(host: Host) -> None:
+    (host.state / "flags").write_text("-H fd:// --log-driver=journald --live-restore")
+    host.run({"debug": True}, defaults={"live-restore": True, "log-driver": "json-file"})
+    assert host.options() == {"debug": True}
+    result = host.run({"debug": True, "log-driver": "local"})
+    assert "both as a flag and in the configuration file: --log-driver=journald. Nothing was changed" in result["msg"]
+    assert host.options() == {"debug": True}
+
+
+def test_flag_with_another_options_file_is_refused(host: Host) -> None:
+    for flags in ("--config-file /srv/daemon.json", "--config-file=/srv/daemon.json -H fd://"):
+        (host.state / "flags").write_text(flags)
+        result = host.run({"debug": True})
+        assert "--config-file /srv/daemon.json, so options in" in result["msg"]
+        assert host.files() == {}
+    (host.state / "flags").write_text(f"--config-file {host.file}")
+    assert host.run({"debug": True})["validated"] is True
+
+
+def test_link_to_the_options_stays_one(host: Host) -> None:
+    host.write({"dns": ["192.0.2.53"]})
+    target = host.file.rename(host.state / "kept.json")
+    host.file.symlink_to(target)
+    host.run({"debug": True})
+    assert host.file.is_symlink()
+    assert json.loads(target.read_text()) == {"dns": ["192.0.2.53"], "debug": True}
+
+
+def test_restart_comes_after_a_reload_that_makes_containers_survive_it(host: Host) -> None:
+    host.write({"bip": "10.9.0.1/24"})
+    result = host.run({"bip": None, "live-restore": True})
+    assert result["actions"] == ["write", "reload", "restart"]
+    calls = (host.state / "calls").read_text()
+    assert calls.index("systemctl reload") < calls.index("systemctl restart")
 
 
 def test_null_removes_an_option_whoever_wrote_it(host: Host) -> None:
@@ -335,6 +428,6 @@ def test_check_mode_without_an_engine(host: Host, monkeypatch: pytest.MonkeyPatc
 
 @pytest.mark.parametrize("name", sorted(RELOADABLE))
 def test_plan_true_and_one_are_different_values(name: str) -> None:
-    change = plan_change({name: 1}, [name], {}, {name: True}, False)
+    change = plan_change({name: 1}, [(name,)], {}, {name: True}, False)
     assert change.names() == {name}
     assert needs_restart(change) is False
