@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ansible_collections.ocore.cloud.plugins.plugin_utils import _host_report, _instance_options, _sites
+from ansible_collections.ocore.cloud.plugins.plugin_utils import _host_report, _instance_options, _sites, _systems
 
 
 class FilterModule:
@@ -21,4 +21,5 @@ class FilterModule:
             "host_report": _host_report.host_report,
             "own_certificates": _sites.own_certificates,
             "instance_ports": _sites.instance_ports,
+            "system_problem": _systems.system_problem,
         }
