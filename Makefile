@@ -18,7 +18,7 @@ CORES ?= 2.19 2.20 2.22
 MATRIX ?= $(foreach core,$(CORES),integration-$(core) unit-$(core) sanity-$(core)) unit-lowest sanity-devel
 
 .DEFAULT_GOAL := help
-.PHONY: help demo unit integration lint docs sanity soak bench test test-matrix test-roles clean
+.PHONY: help demo unit integration lint docs sanity soak soak-hosts bench test test-matrix test-roles clean
 
 help: ## Show what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -43,6 +43,9 @@ sanity: $(NOX) ## Run the sanity tests of ansible-test (ARGS="--test pep8": one)
 
 soak: $(NOX) ## Run the campaigns at full size (ARGS="--campaign hostile": one; ARGS=--help)
 	@$(NOX) -s campaigns -- $(ARGS)
+
+soak-hosts: $(NOX) ## Kill runs of the host roles and break the host under them (needs a Docker engine; ARGS: see --help)
+	@$(NOX) -s soak_hosts -- $(ARGS)
 
 bench: $(NOX) ## Measure it beside others: table, JSON and picture in .build/bench (ARGS=--quick: small numbers)
 	@$(NOX) -s bench -- $(ARGS)

@@ -403,6 +403,13 @@ def roles(session: nox.Session) -> None:
 
 
 @nox.session
+def soak_hosts(session: nox.Session) -> None:
+    """Kill runs of the host roles at each task, and break the host under them: what was served stays served."""
+    _install(session, *RUNTIME, "-r", "extensions/molecule/requirements.txt", *EMULATOR)
+    session.run("python", "-u", "extensions/molecule/campaign", *session.posargs)
+
+
+@nox.session
 def execution_environment(session: nox.Session) -> None:
     """Build the execution environment on a base image made here, and run an inventory and a playbook in it."""
     _install(session, "pytest", "ansible-core>=2.19", "ansible-builder>=3.1", *EMULATOR)
