@@ -33,6 +33,7 @@ HOST_MODULES = {
     "ocore.cloud.certbot_certificates": "orders certificates; make test-roles runs it",
     "ocore.cloud.docker_daemon_config": "restarts the Docker daemon; make test-roles runs it",
     "ocore.cloud.nginx_config": "replaces the configuration of nginx; make test-roles runs it",
+    "ocore.cloud.nginx_users": "writes files of nginx; make test-roles runs it",
 }
 HOST_ROLES = "provisions servers; make test-roles runs its roles"
 
@@ -46,6 +47,7 @@ COMMANDS = {
     r"ansible-builder build |docker push ": "needs a container engine; make test-roles builds this definition",
     r"ansible-rulebook --rulebook ocore\.cloud\.restart_failed ": "needs Java; the session platform runs this rulebook",
     r"ansible-playbook ocore\.cloud\.awx_setup ": "needs AWX; the session platform runs it against a stand-in",
+    r"jq .* /var/log/nginx/": "reads a log of a server; make test-roles reads such a log",
     r"ansible-playbook (-i \S+ )?ocore\.cloud\.provision_host\b": HOST_ROLES,
     r"make [a-z-]+": "is a run of tests of its own",
     r"\.venv/bin/nox ": "is a run of tests of its own",

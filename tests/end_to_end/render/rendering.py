@@ -86,9 +86,17 @@ def render(instances: list[dict[str, Any]], gate: str, pem: Path, **settings: An
     variables["__nginx_model"] = nginx_sites(
         instances, certificates_for(instances, pem), variables["nginx_instance_options"]
     )
+    return render_template("ocore.conf.j2", variables)
+
+
+def render_template(name: str, variables: dict[str, Any] | None = None) -> str:
+    """A template of the role with these variables, or with the constants of the role."""
+    if variables is None:
+        constants = yaml.safe_load((ROLE / "vars" / "main.yml").read_text(encoding="utf-8"))
+        variables = {key: constants[key] for key in ("__nginx_mark",)}
     templar = Templar(loader=DataLoader(), variables=variables)
     text = templar.template(
-        trust_as_template(f"{{{{ lookup('ansible.builtin.template', '{ROLE}/templates/ocore.conf.j2') }}}}")
+        trust_as_template(f"{{{{ lookup('ansible.builtin.template', '{ROLE}/templates/{name}') }}}}")
     )
     assert isinstance(text, str)
     return str(text)

@@ -7,12 +7,13 @@ from __future__ import annotations
 import base64
 import json
 import shutil
+import subprocess
 import urllib.request
 from pathlib import Path
 from typing import Any
 
 import pytest
-from rendering import hashed, instance, render
+from rendering import hashed, instance, render, render_template
 from served import Served, free_port
 
 pytestmark = pytest.mark.skipif(shutil.which("nginx") is None, reason="nginx is not installed")
@@ -258,3 +259,38 @@ def test_status_is_shown_on_loopback_only(pem: Path, tmp_path: Path) -> None:
         assert answer.read().startswith(b"Active connections:")
         assert nginx.seen(NAME, "/nginx_status")["path"] == "/nginx_status"
     assert f"listen 127.0.0.1:{port};" in nginx.path.read_text()
+
+
+@pytest.mark.skipif(shutil.which("fail2ban-regex") is None, reason="fail2ban is not installed")
+def test_fail2ban_finds_failures_in_the_log_and_nothing_else(pem: Path, tmp_path: Path) -> None:
+    users = [{"name": "anna", "password": "x"}]
+    (tmp_path / "users").mkdir()
+    (tmp_path / "users/i1").write_text(hashed(users))
+    basic = {
+        name: {"Authorization": "Basic " + base64.b64encode(f"anna:{password}".encode()).decode()}
+        for name, password in (("good", "x"), ("bad", "y"))
+    }
+    settings = {
+        "__nginx_users": f"{tmp_path}/users",
+        **with_options(basic_auth_users=users, login_rate="1r/m", login_burst=2),
+    }
+    with serve(pem, tmp_path, __nginx_logs=str(tmp_path), **settings) as nginx:
+        # The stand-in answers a login with 200, as Odoo a failed one.
+        failures = [nginx.ask(NAME, '/web/login?x="', "POST", "x", basic["good"])[0] for _time in range(2)]
+        failures.append(nginx.ask(NAME, "/de/web/login", "POST", "x", basic["good"])[0])
+        failures.append(nginx.ask(NAME, "/web/login", "POST", "x", basic["good"])[0])
+        failures.append(nginx.ask(NAME, '/a"b', headers=basic["bad"])[0])
+        assert failures == [200, 200, 200, 429, 401]
+        decoy = '/x?","status":429,"method":"POST'
+        for path, method, headers in (
+            ("/web/login", "GET", basic["good"]),
+            ("/web", "POST", basic["good"]),
+            ("/web", "GET", {}),
+            (decoy, "GET", {**basic["good"], "User-Agent": decoy}),
+        ):
+            nginx.ask(NAME, path, method, headers=headers)
+    filter_file = tmp_path / "filter.conf"
+    filter_file.write_text(render_template("fail2ban-filter.conf.j2"))
+    command = ["fail2ban-regex", "--out", "<ip>", str(tmp_path / "ocore-i1.log"), str(filter_file)]
+    result = subprocess.run(command, check=True, capture_output=True, text=True)
+    assert result.stdout.split() == ["127.0.0.1"] * len(failures), result.stdout
