@@ -172,6 +172,7 @@ class Campaign:
         self.figures["time"] = {
             f"{size} instances": {
                 "seconds": round(statistics.median(outcome.seconds for outcome in measured), 1),
+                "cpu_seconds": round(statistics.median(outcome.work for outcome in measured), 1),
                 "tasks": sum(task.works for task in measured[-1].tasks),
             }
             for size, measured in runs.items()

@@ -8,6 +8,7 @@ import json
 import os
 import queue
 import re
+import resource
 import shutil
 import signal
 import subprocess
@@ -54,11 +55,15 @@ class Task:
 
 @dataclass
 class Outcome:
-    """A run that is over. ``killed`` says whether we ended it, ``changed`` counts changed tasks."""
+    """A run that is over. ``killed`` says whether we ended it, ``changed`` counts changed tasks.
+
+    :param work: seconds of CPU on the controller and on the host, which a busy machine does not lengthen.
+    """
 
     code: int
     text: str
     seconds: float
+    work: float
     tasks: list[Task]
     killed: bool
 
@@ -134,7 +139,7 @@ class Host:
             f"@{given}",
             playbook,
         ]
-        began = time.monotonic()
+        began, worked = time.monotonic(), self._work()
         process = subprocess.Popen(
             command,
             env=_environment(),
@@ -157,7 +162,18 @@ class Host:
         code = process.wait()
         if tasks:
             tasks[-1].seconds = time.monotonic() - tasks[-1].began
-        return Outcome(code, "".join(lines), time.monotonic() - began, tasks, killed)
+        return Outcome(code, "".join(lines), time.monotonic() - began, self._work() - worked, tasks, killed)
+
+    def _work(self) -> float:
+        """Return the seconds of CPU that the runs and the host took so far."""
+        used = resource.getrusage(resource.RUSAGE_CHILDREN)
+        version1 = "cpuacct$(sed -n 's/.*:cpuacct[^:]*://p' /proc/1/cgroup | cut -d/ -f1-3)/cpuacct.usage"
+        # Nothing is told before there is a host.
+        told = self.shell(f"cd /sys/fs/cgroup; cat cpu.stat 2>/dev/null || cat {version1}", check=False).split() or [
+            "0"
+        ]
+        host = int(told[1]) / 1e6 if told[0] == "usage_usec" else int(told[0]) / 1e9
+        return used.ru_utime + used.ru_stime + host
 
     def _due(self, tasks: list[Task], kill: tuple[str, float] | None, once: str) -> float | None:
         """Return in how many seconds to kill the run, or to ask again if there is something to wait for; None if never."""
