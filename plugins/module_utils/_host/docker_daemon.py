@@ -204,6 +204,9 @@ class DockerDaemon:
 
     def _systemctl(self, action: str) -> str | None:
         """Start or restart the daemon. Return ``None``, or what went wrong."""
+        if action != "reload":
+            # systemd refuses a start after a few others, whoever asked for those.
+            self._run("systemctl", "reset-failed", UNIT)
         rc, out, err = self._run("systemctl", action, UNIT)
         return None if rc == 0 else f"'systemctl {action} {UNIT}' ended with {rc}: {(err or out).strip()}"
 

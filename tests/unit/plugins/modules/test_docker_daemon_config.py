@@ -362,6 +362,13 @@ def test_reload_or_restart_by_what_the_options_need(
     assert host.called(f"systemctl {action} docker.service")
 
 
+def test_restart_does_not_count_against_the_limit_of_the_unit(host: Host) -> None:
+    host.run({"debug": True})
+    host.run({"debug": True, "bip": "10.9.0.1/24"})
+    calls = (host.state / "calls").read_text()
+    assert calls.index("systemctl reset-failed") < calls.index("systemctl restart")
+
+
 def test_restart_of_a_daemon_older_than_the_installed_one(host: Host) -> None:
     host.run({"debug": True})
     (host.state / "running").write_text("24.0.9")
