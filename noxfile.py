@@ -51,10 +51,24 @@ BOTH_DOORS = "2.20"
 
 RUNTIME = ("-r", "meta/ee-requirements.txt")
 EMULATOR = ("-r", "extensions/emulator/requirements.txt")
+#: Releases and hashes of what is developed with; sessions take it with the variable LOCKED=1, and `nox -s lock` renews it.
+LOCKED = "tests/tools/locked.txt"
+#: What it locks. Not ansible-core, of which each session has its own.
+DEVELOPED_WITH = ("tools/lint", "tools/build", "tools/nox", "unit/", "soak/", "contract/")
 
+LICENCE = "# SPDX-FileCopyrightText: oCore collection contributors\n# SPDX-License-Identifier: GPL-3.0-or-later\n"
 #: What the archive holds: what runs, what documents it, and what the platforms around Ansible read.
 ARCHIVED = (
-    *("CHANGELOG.md", "CODE_OF_CONDUCT.md", "CONTRIBUTING.md", "LICENSE", "README.md", "REUSE.toml", "SECURITY.md"),
+    *(
+        "CHANGELOG.md",
+        "CHANGELOG.rst",
+        "CODE_OF_CONDUCT.md",
+        "CONTRIBUTING.md",
+        "LICENSE",
+        "README.md",
+        "REUSE.toml",
+        "SECURITY.md",
+    ),
     *("FILES.json", "MANIFEST.json", "LICENSES/", "changelogs/", "docs/"),
     *("extensions/audit/", "extensions/eda/", "extensions/emulator/", "extensions/execution_environment/"),
     *("meta/", "playbooks/", "plugins/", "roles/"),
@@ -111,11 +125,12 @@ def _install(session: nox.Session, *requirements: str) -> None:
     """Install into the environment of a session, unless it holds just these requirements."""
     files = [ROOT / name for option, name in itertools.pairwise(requirements) if option == "-r"]
     said = "\n".join([*requirements, *(path.read_text(encoding="utf-8") for path in files)])
-    digest = hashlib.sha256(said.encode()).hexdigest()
+    digest = hashlib.sha256(f"{said}{os.environ.get('LOCKED')}".encode()).hexdigest()
     stamp = Path(session.virtualenv.location) / ".requirements"
     if stamp.exists() and stamp.read_text(encoding="utf-8") == digest:
         return
-    session.install(*requirements, env=_settings_of_pip())
+    locked = ("--constraint", LOCKED) if os.environ.get("LOCKED") else ()
+    session.install(*requirements, *locked, env=_settings_of_pip())
     stamp.write_text(digest, encoding="utf-8")
 
 
@@ -350,19 +365,40 @@ def platform(session: nox.Session) -> None:
 
 @nox.session(python=NEWEST.python)
 def build(session: nox.Session) -> None:
-    """Build the archive, import it as Galaxy does, install it and run what a user runs first."""
-    _install(session, NEWEST.requirement, "galaxy-importer>=0.4.30", *RUNTIME)
+    """Build the archive twice, import it as Galaxy does, install it, run what a user runs first, and try a release."""
+    _install(session, NEWEST.requirement, "-r", "tests/tools/build-requirements.txt", *RUNTIME)
     out = BUILD / "archive"
     shutil.rmtree(out, ignore_errors=True)
-    session.run("ansible-galaxy", "collection", "build", "--output-path", str(out), silent=True)
-    archive = next(out.glob("ocore-cloud-*.tar.gz"))
+    archive = _build(session, out)
     with tarfile.open(archive) as opened:
         strays = [entry.name for entry in opened if entry.isfile() and not entry.name.startswith(ARCHIVED)]
     if strays:
         session.error(f"Not meant for the archive (build_ignore in galaxy.yml keeps it out): {', '.join(strays)}")
+    session.run("python", "tests/tools/sbom.py", str(archive))
+    copy = copy_tree("release")
+    _build_again(session, archive, copy)
+    with session.chdir(copy):
+        session.run("antsibull-changelog", "release", "--date", "2000-01-01", silent=True, env=_collections())
     with session.chdir(out):
         _import(session, archive)
         _use(session, archive)
+
+
+def _build(session: nox.Session, out: Path) -> Path:
+    session.run("python", "tests/tools/archive.py", str(out), silent=True)
+    return next(out.glob("ocore-cloud-*.tar.gz"))
+
+
+def _build_again(session: nox.Session, archive: Path, copy: Path) -> None:
+    """Build the archive of a copy, whose files have another order and other times; its bytes have to be the same."""
+    time = subprocess.check_output(["git", "log", "-1", "--format=%ct"], cwd=ROOT, text=True).strip()
+    out = archive.parent / "again"
+    with session.chdir(copy):
+        session.run("python", "tests/tools/archive.py", str(out), silent=True, env={"SOURCE_DATE_EPOCH": time})
+    again = next(out.glob("ocore-cloud-*.tar.gz"))
+    if again.read_bytes() != archive.read_bytes():
+        session.error(f"Two builds of the same files differ: {archive} and {again}")
+    shutil.rmtree(out)
 
 
 def _import(session: nox.Session, archive: Path) -> None:
@@ -386,6 +422,29 @@ def _use(session: nox.Session, archive: Path) -> None:
         session.run("ansible-doc", "-t", kind, *plugins, env=env, silent=True)
     playbooks = [f"ocore.cloud.{playbook.stem}" for playbook in sorted((installed / "playbooks").glob("*.yml"))]
     session.run("ansible-playbook", "--syntax-check", *playbooks, env=env, silent=True)
+
+
+@nox.session
+def lock(session: nox.Session) -> None:
+    """Renew the lock of what is developed with: the newest releases, with their hashes."""
+    _install(session, "uv>=0.8")
+    files = [f"tests/{name}{'' if name.endswith('/') else '-'}requirements.txt" for name in DEVELOPED_WITH]
+    quiet = ("--quiet", "--no-header", "--no-annotate", "--no-emit-index-url", "--no-emit-find-links")
+    without = [option for name in ("ansible-core", "ansible") for option in ("--no-emit-package", name)]
+    command = (
+        "uv",
+        "pip",
+        "compile",
+        "--universal",
+        "--python-version",
+        CORES[0].python,
+        "--generate-hashes",
+        "--upgrade",
+    )
+    requirements = (*files, RUNTIME[1], EMULATOR[1])
+    session.run(*command, *quiet, *without, *requirements, "--output-file", LOCKED, env=_settings_of_pip())
+    path = ROOT / LOCKED
+    path.write_text(f"{LICENCE}{path.read_text(encoding='utf-8')}", encoding="utf-8")
 
 
 @nox.session
