@@ -35,6 +35,7 @@ class Task:
     core: str
     target: str
     door: str
+    profile: Path | None = None
 
     @property
     def name(self) -> str:
@@ -56,7 +57,9 @@ class Task:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.unlink(missing_ok=True)
         (tree / "tests/integration/integration_config.yml").write_text(
-            f"---\nocore_in_process: {DOORS[self.door]}\nsetup_emulator_record: {self.record}\n", encoding="utf-8"
+            f"---\nocore_in_process: {DOORS[self.door]}\nsetup_emulator_record: {self.record}\n"
+            + (f"setup_emulator_profile: ['--profile', '{self.profile}']\n" if self.profile else ""),
+            encoding="utf-8",
         )
         python = "{}.{}".format(*sys.version_info)
         command = ["ansible-test", "integration", "--local", "--python", python, self.target]
@@ -114,13 +117,17 @@ def main() -> int:
     parser.add_argument("--core", default="core", help="a name for this ansible-core in file names (%(default)s)")
     parser.add_argument("--door", choices=DOORS, action="append", help="one or both; the default is worker")
     parser.add_argument("--jobs", type=int, default=2 * (os.cpu_count() or 1), help="at once (%(default)s)")
+    parser.add_argument(
+        "--profile", type=Path, help="of an API that ocore.cloud.doctor saw: what fails then depends on its behaviour"
+    )
     parser.add_argument("targets", nargs="*", metavar="TARGET", help=", ".join(all_targets()))
     given = parser.parse_args()
     if unknown := set(given.targets) - set(all_targets()):
         parser.error(f"no such target: {', '.join(sorted(unknown))}. There are: {', '.join(all_targets())}")
     targets = given.targets or all_targets()
     doors = given.door or ["worker"]
-    failed = run_all([Task(given.core, target, door) for target in targets for door in doors], given.jobs)
+    profile = given.profile.absolute() if given.profile else None
+    failed = run_all([Task(given.core, target, door, profile) for target in targets for door in doors], given.jobs)
     return 1 if failed or (len(doors) > 1 and not same(given.core, targets)) else 0
 
 

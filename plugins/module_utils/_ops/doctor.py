@@ -44,7 +44,7 @@ def execute(run: Run) -> None:
     trial = _trial(run, seen)
     words = Words(_private(seen, run.options))
     groups = {
-        doctor_access.GROUP: doctor_access.check_access(seen, words),
+        doctor_access.GROUP: doctor_access.check_access(seen, trial is not None and bool(trial.manages)),
         doctor_lists.GROUP_LISTS: doctor_lists.check_lists(seen, words),
         doctor_fields.GROUP: doctor_fields.check_fields(seen, words),
         doctor_lists.GROUP_SERVERS: doctor_lists.check_servers(seen, words),

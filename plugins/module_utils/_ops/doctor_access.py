@@ -19,7 +19,6 @@ from ansible_collections.ocore.cloud.plugins.module_utils._api.libraries import 
 from ansible_collections.ocore.cloud.plugins.module_utils._api.transport import VERSION
 from ansible_collections.ocore.cloud.plugins.module_utils._ops.doctor_finding import (
     Finding,
-    Words,
     differs,
     failed,
     ok,
@@ -36,8 +35,11 @@ JWT_SHORT = timedelta(hours=2)
 GROUP = "Connection and access"
 
 
-def check_access(seen: Evidence, words: Words) -> list[Finding]:
-    """Return the findings about connection, token, organization and permissions."""
+def check_access(seen: Evidence, tried: bool) -> list[Finding]:
+    """Return the findings about connection, token, organization and permissions.
+
+    :param tried: whether changes were tried, and allowed.
+    """
     return [
         _software(),
         _address(seen),
@@ -50,7 +52,7 @@ def check_access(seen: Evidence, words: Words) -> list[Finding]:
         _organization(seen),
         _organization_header(seen),
         _unknown_organization(seen),
-        _permissions(seen),
+        _permissions(seen, tried),
     ]
 
 
@@ -319,10 +321,12 @@ def _unknown_organization(seen: Evidence) -> Finding:
     return unknown(check, "the question got no clear answer", "Check the spelling of organization yourself.")
 
 
-def _permissions(seen: Evidence) -> Finding:
+def _permissions(seen: Evidence, tried: bool) -> Finding:
     check = "permissions"
     if seen.listed.error is not None:
         return unknown(check, "no list was read", "Mend the findings above first.")
+    if tried:
+        return ok(check, "may read and change instances")
     servers = "servers" if seen.servers and seen.servers.error is None else "no servers"
     return unknown(
         check,

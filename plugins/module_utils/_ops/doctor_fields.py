@@ -345,12 +345,17 @@ def _score(seen: Evidence, words: Words) -> Finding:
     return _scale(question.value, shape_of(HealthScore, question.raw), words)
 
 
+def is_whole(number: int | float) -> bool:
+    """Return whether a number has no fraction; an integer may be too large for a float."""
+    return isinstance(number, int) or number.is_integer()
+
+
 def _scale(score: HealthScore, shape: Shape, words: Words) -> Finding:
     check = "health_score"
     number = score.score if score.score is not None else 0
     weights = [factor.weight for factor in score.factors or [] if factor.weight is not None]
-    whole = all(float(value).is_integer() for value in (number, *weights))
-    scale = "0 to 1" if 0 < number <= 1 and not float(number).is_integer() else "0 to 100"
+    whole = all(is_whole(value) for value in (number, *weights))
+    scale = "0 to 1" if 0 < number <= 1 and not is_whole(number) else "0 to 100"
     graded = ", with a grade" if score.grade else ""
     if scale == "0 to 1" or number > 100:
         advice = "Give min_health_score on the same scale; the report's score_warning too."

@@ -232,9 +232,11 @@ class _Look:
             asked["get"] = lambda client: client.get_instance(about.id)
             asked["health"] = lambda client: client.get_health(about)
         for what, send in asked.items():
-            while seen.seconds[what] and len(seen.seconds[what]) < REPEATS and self._is_time_left():
-                again = self._ask(send)
-                if again.error is not None:
+            # What was answered once may be gone the next time: nothing is asked more often than this.
+            more = REPEATS - len(seen.seconds[what]) if seen.seconds[what] else 0
+            for _again in range(more):
+                again = self._ask(send) if self._is_time_left() else None
+                if again is None or not again.seconds:
                     break
                 seen.seconds[what] += again.seconds
 

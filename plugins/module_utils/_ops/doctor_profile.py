@@ -25,6 +25,7 @@ from ansible_collections.ocore.cloud.plugins.module_utils._ops.doctor_access imp
 from ansible_collections.ocore.cloud.plugins.module_utils._ops.doctor_fields import (
     MEGABYTES_MOST,
     env_pairs,
+    is_whole,
     looks_crossed_out,
 )
 from ansible_collections.ocore.cloud.plugins.module_utils._ops.doctor_look import Evidence
@@ -258,7 +259,7 @@ def _score(seen: Evidence) -> Switch | None:
     if question.value is None:
         return "null" if question.status == 200 else "404" if phase(about) is Phase.READY else None
     numbers = [question.value.score, *(factor.weight for factor in question.value.factors or [])]
-    return "present" if all(float(number or 0).is_integer() for number in numbers) else "fraction"
+    return "present" if all(is_whole(number or 0) for number in numbers) else "fraction"
 
 
 def _org_required(seen: Evidence) -> Switch | None:

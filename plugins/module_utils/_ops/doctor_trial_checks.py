@@ -145,11 +145,12 @@ def _read_lag(trial: Trial) -> Finding:
             "A creation that got no answer cannot be looked for. Without a visible instance, nothing is created twice."
         )
         return differs("read_lag", "a new instance stayed invisible", advice)
-    if trial.list_unseen or trial.get_unseen:
+    looks = ((trial.list_unseen, "list", "lists"), (trial.get_unseen, "read by id", "reads by id"))
+    lags = [several(number, one, many) for number, one, many in looks if number]
+    if lags:
         return differs(
             "read_lag",
-            f"a new instance is missing in the first {several(trial.list_unseen, 'list')} "
-            f"and the first {several(trial.get_unseen, 'read')} by id",
+            f"a new instance is missing in {' and '.join(lags)} at first",
             "For 15 seconds after a change, what is missing counts as not visible yet.",
         )
     return ok("read_lag", "a new instance is visible at once, in the list and by id")

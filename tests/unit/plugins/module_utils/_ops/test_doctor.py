@@ -225,7 +225,7 @@ TRIED_ODDITIES = {
     ),
     "slug used twice": Oddity("taken_slug", "accepted", "twice", switches={"taken_slug": "taken"}),
     "slug with a suffix": Oddity("slug", "something added", "by name or id", switches={"slug_rewrite": "suffix"}),
-    "list that lags": Oddity("read_lag", "first 2 lists", "15 seconds", switches={"list_lag": 2}),
+    "list that lags": Oddity("read_lag", "missing in 2 lists at first", "15 seconds", switches={"list_lag": 2}),
     "values echoed": Oddity("echo", r"quote values .*\(base64\)", "masked", switches={"echo": "base64"}),
     "variables masked by name": Oddity(
         "env_shown", "sounds secret", "in full", switches={"env_values": "partly_masked"}
@@ -339,6 +339,12 @@ def test_number_of_requests_does_not_grow_with_the_number_of_instances(ocore: Em
     assert {entry["method"] for entry in log} == {"GET"}
 
 
+def test_number_of_requests_stays_small_if_the_measured_instance_disappears(ocore: Emulator) -> None:
+    ocore.fault("error_before", "get", status=404, after=4, count=None)
+    examine(ocore)
+    assert len(ocore.log()) <= 26
+
+
 def test_time_that_is_over_ends_the_measuring_and_keeps_the_findings(ocore: Emulator) -> None:
     ocore.fault("slow", count=None, seconds=0.05)
     result = examine(ocore, wait_timeout=1)
@@ -406,6 +412,43 @@ def test_write_refuses_options_that_make_no_sense(ocore: Emulator, options: dict
     assert result["failed"]
     assert words in result["msg"]
     assert {entry["method"] for entry in ocore.log()} <= {"GET"}
+
+
+# --- answers that make no sense
+
+NONSENSE = [
+    *("", "null", "NaN", "[]", "{}", "[[[", "5", '"x"', '{"instances": 5}', '{"instances": null, "total": null}'),
+    *(
+        '{"instances": [null, 5, "x", []], "total": "x"}',
+        '{"instances": [{"id": {}}]}',
+        '{"error": {}}',
+        '{"error": []}',
+    ),
+    *('{"score": 1e400, "factors": [null, 5]}', '{"score": "x", "factors": "y"}', '{"id": "x", "envVars": [1]}'),
+    *('{"total": -5, "instances": []}', '{"data": {"x": 1}}', '{"servers": [5, null, {}]}', "[" * 3000),
+    '{"instances": [{"id": "a"}, {"id": "A"}, {"id": "a"}], "total": true, "has_more": "yes", "next_cursor": [1]}',
+]
+
+
+@pytest.mark.parametrize("operations", [("list",), ("get", "health", "health_score", "servers")])
+def test_answer_that_makes_no_sense_is_a_finding_and_no_defect(ocore: Emulator, operations: tuple[str, ...]) -> None:
+    for text in NONSENSE:
+        ocore.clear_faults()
+        for operation in operations:
+            ocore.fault("answer", operation, text=text, count=None)
+        assert "lines" in (result := examine(ocore, retries=0)), (text, result)
+
+
+@pytest.mark.parametrize("value", [10**299, "\ud800", [1], {"a": {"b": []}}, 1.5, [{"domain": 5}], True, {}, None])
+def test_value_that_makes_no_sense_is_a_finding_and_no_defect(ocore: Emulator, value: Any) -> None:
+    instance, server = ocore.instances()[0], ocore.server_ids()[0]
+    fields = [name for name in instance if name not in ("busy", "gone", "organization", "hidden", "id")]
+    ocore.force(instance["id"], **dict.fromkeys(fields, value))
+    ocore.change_server(server, **dict.fromkeys(("name", "host", "port", "status", "lastSeenAt"), value))
+    assert "lines" in (result := examine(ocore, retries=0)), result
+    ocore.reset()
+    ocore.force(ocore.instances()[0]["id"], id=value)
+    assert "lines" in (result := examine(ocore, retries=0)), result
 
 
 # --- what it gives away
