@@ -22,7 +22,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import chart
-from inventory import inventories
+from inventory import inventories, servers
 from measure import Bench, Figure
 from tasks import fleets, growth, noops
 
@@ -38,7 +38,9 @@ def main() -> int:
     )
     parser.add_argument("--quick", action="store_true", help="small numbers, one run each: does it work?")
     parser.add_argument("--repeat", type=int, default=5, help="runs of which the median is taken (%(default)s)")
-    parser.add_argument("--only", choices=["noops", "fleets", "growth", "inventories"], help="one part of it")
+    parser.add_argument(
+        "--only", choices=["noops", "fleets", "growth", "inventories", "servers"], help="one part of it"
+    )
     parser.add_argument("--out", type=Path, default=ROOT / ".build/bench", help="where files are written (%(default)s)")
     parser.add_argument("--publish", action="store_true", help="put them into docs as well")
     given = parser.parse_args()
@@ -51,6 +53,7 @@ def main() -> int:
             "fleets": lambda: fleets(bench, sizes, 10 if given.quick else 100),
             "growth": lambda: growth(bench, [sizes[0], sizes[-1]]),
             "inventories": lambda: inventories(bench, [100] if given.quick else [1000, 10_000]),
+            "servers": lambda: servers(bench, *((10, 100) if given.quick else (500, 10_000))),
         }
         for name in [given.only] if given.only else parts:
             measured[name] = []

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
+from pathlib import Path
 
 from hcloud_api import hcloud_api
 from measure import Bench, Emulator, Figure, Run, ratio, reach, taken
@@ -45,15 +46,9 @@ def inventories(bench: Bench, sizes: list[int]) -> Iterator[Figure]:
     work = bench.directory
     (work / "ocore.yml").write_text(OURS)
     (work / "hcloud.yml").write_text(PEER)
-
-    def read(source: str, what: str, environment: dict[str, str], output: str = "output") -> Run:
-        command = ["ansible-inventory", "-i", str(work / source), f"--{what}", "--output", str(work / output)]
-        return bench.run(command, environment)
-
+    read = partial(_read, bench)
     for size in sizes:
-        listed, script = work / f"list-{size}.json", work / f"script-{size}"
-        script.write_text(f"#!/bin/sh\nexec cat '{listed}'\n")
-        script.chmod(0o700)
+        listed, script = _script(bench, f"{size}")
         with Emulator("--seed", str(size)) as emulator, hcloud_api(size) as hcloud:
             base = {
                 **reach(emulator),
@@ -83,3 +78,44 @@ def inventories(bench: Bench, sizes: list[int]) -> Iterator[Figure]:
                 yield ratio(f"{title}: cold / script", cold, took["script"], 1.25 if goals else None)
                 yield ratio(f"{title}: cold / hcloud", cold, took["hcloud"], 0.35 if goals else None)
                 yield ratio(f"{title}: cache / cold", took["ours, from cache"], cold, 1.0 if goals else None)
+
+
+def servers(bench: Bench, size: int, instances: int) -> Iterator[Figure]:
+    """Measure --list of servers with their instances: beside the floor, and beside the instances alone."""
+    files = {
+        "instances alone": "ocore.yml",
+        "servers": "servers.ocore.yml",
+        "instances with the connection of their server": "connected.ocore.yml",
+    }
+    (bench.directory / files["instances alone"]).write_text("plugin: ocore.cloud.ocore\n")
+    (bench.directory / files["servers"]).write_text("plugin: ocore.cloud.ocore\nhosts: servers\n")
+    connected = bench.directory / files["instances with the connection of their server"]
+    connected.write_text("plugin: ocore.cloud.ocore\nconnect_with: server\n")
+    listed, script = _script(bench, "servers")
+    with Emulator("--servers", str(size), "--seed", str(instances)) as emulator:
+        base = {**reach(emulator), "ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED": "true"}
+        _read(bench, files["servers"], "list", base, listed.name)
+        runs: dict[str, Callable[[], Run]] = {
+            name: partial(_read, bench, file, "list", base) for name, file in {**files, "script": script.name}.items()
+        }
+        took = bench.compare(runs)
+    title = f"inventory of {size:,} servers with {instances:,} instances, --list"
+    for name, run in took.items():
+        yield taken(f"{title}: {name}", run)
+    goals = instances >= 10_000
+    yield ratio(f"{title}: servers / script", took["servers"], took["script"], 1.0 if goals else None)
+    for name in list(files)[1:]:
+        yield ratio(f"{title}: {name} / instances alone", took[name], took["instances alone"], 1.1 if goals else None)
+
+
+def _read(bench: Bench, source: str, what: str, environment: dict[str, str], output: str = "output") -> Run:
+    command = ["ansible-inventory", "-i", str(bench.directory / source), f"--{what}"]
+    return bench.run([*command, "--output", str(bench.directory / output)], environment)
+
+
+def _script(bench: Bench, name: str) -> tuple[Path, Path]:
+    """Return a file for what an inventory lists, and the inventory script that prints it."""
+    listed, script = bench.directory / f"list-{name}.json", bench.directory / f"script-{name}"
+    script.write_text(f"#!/bin/sh\nexec cat '{listed}'\n")
+    script.chmod(0o700)
+    return listed, script

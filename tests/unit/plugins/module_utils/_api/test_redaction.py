@@ -18,6 +18,7 @@ from ansible_collections.ocore.cloud.plugins.module_utils._api.redaction import 
     Warnings,
     displayable,
     is_mask,
+    scrubbed,
 )
 
 SECRET = "p<w&\"1'/ü+=two words"
@@ -168,3 +169,26 @@ def test_secret_lookup_costs_the_length_of_the_text_and_not_the_number_of_secret
     monkeypatch.setattr(redaction, "_views", lambda text: [Text(text)])
     assert scrub("the container ended with 12345") == "the container ended with 12345"
     assert len(looked_at) <= 20
+
+
+@pytest.mark.parametrize("secrets", [1, redaction.FEW_STARTS + 5])
+@pytest.mark.parametrize("texts", [redaction.LOOKED_AT_EACH - 9, 400])
+def test_secret_is_masked_in_many_texts_as_in_each(secrets: int, texts: int) -> None:
+    scrub = Scrubber([SECRET, *(f"{number}-further secret" for number in range(secrets - 1))])
+    hidden = [
+        SECRET,
+        json.dumps(json.dumps(SECRET)),
+        f"see {html.escape(SECRET)}",
+        base64.b64encode(SECRET.encode()).decode(),
+    ]
+    plain = [f"text {number} \\ & % + {'a' * (number % 7)}" for number in range(texts)]
+    found = [*plain[: texts // 2], *hidden, *plain[texts // 2 :], "p<w&", "\"1'/ü+=two words", ""]
+    value = {"list": found, "deep": [{"again": text, "number": 1} for text in found], SECRET: None}
+    shown = [scrub(text) for text in found]
+    assert scrubbed(value, scrub) == {
+        "list": shown,
+        "deep": [{"again": text, "number": 1} for text in shown],
+        SECRET: None,
+    }
+    assert [text for text in shown if MASK in text] != []
+    assert shown[-3:] == found[-3:], "halves of a secret in two texts are none"
