@@ -67,7 +67,7 @@ def shape_of(model: type[WireModel], raw: Mapping[str, Any]) -> Shape:
 
 def _oddities(name: str, annotation: Any, value: object) -> Iterator[tuple[str, str]]:
     """Yield the field, and fields inside of it, that have another type than the model says."""
-    choices = [part for part in _parts(annotation) if part is not type(None)]
+    choices = [part for part in _parts(annotation) if part is not types.NoneType]
     documented = {_JSON_TYPES[typing.get_origin(part) or part] for part in choices}
     found = json_type(value)
     if value is not None and found not in documented:

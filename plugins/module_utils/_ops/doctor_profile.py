@@ -15,7 +15,7 @@ import math
 import re
 import urllib.parse
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, Union
 
 from ansible_collections.ocore.cloud.plugins.module_utils._api.contract import Instance, Server, normalized_name
 from ansible_collections.ocore.cloud.plugins.module_utils._api.exchange import Exchange
@@ -39,7 +39,7 @@ LATENCY_LEAST = 0.05
 
 STEP_LEAST = 0.01
 
-Switch = str | int | float | bool
+Switch = Union[str, int, float, bool]  # noqa: UP007 - for pylint
 
 
 def profile_of(seen: Evidence, trial: Trial | None) -> dict[str, Any]:
