@@ -127,7 +127,7 @@ class Crowd:
         random.seed(self.chance.random())
         carry_out = self.door.carry_out
         deadline = functools.partial(Deadline, now=self.time, sleep=self.time.sleep)
-        offsets = [self.chance.uniform(0, self.case.spread) for _ in range(CLIENTS)]
+        offsets = [self.chance.uniform(0, self.case.spread) for _client in range(CLIENTS)]
         with (
             mock.patch.object(self.door, "carry_out", functools.partial(self._carry_out, carry_out)),
             mock.patch.object(entry, "Deadline", deadline),
@@ -176,7 +176,7 @@ class Crowd:
 
     def settle(self) -> None:
         """Let everything that was begun come to its end."""
-        for _ in range(3):
+        for _time in range(3):
             self.store.hasten(1_000_000)
             self.store.hasten_late(1_000_000)
 

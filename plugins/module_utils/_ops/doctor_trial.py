@@ -192,7 +192,8 @@ class _Work:
                 break
 
     def _made(self) -> Instance:
-        assert self._trial.created is not None
+        if self._trial.created is None:
+            raise Over("No scratch instance was created.")
         return self._trial.created
 
     def _read(self) -> Instance | None:

@@ -20,7 +20,7 @@ import urllib.error
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
@@ -954,7 +954,7 @@ def test_name_check_on_a_host_without_ipv6(
     addresses: list[str], problem: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Answer:
-        def __enter__(self) -> Answer:
+        def __enter__(self) -> Self:
             return self
 
         def __exit__(self, *_raised: object) -> None: ...
@@ -962,7 +962,7 @@ def test_name_check_on_a_host_without_ipv6(
         def read(self, _size: int) -> bytes:
             return b"content"
 
-        def open(self, *_arguments: object, **_options: object) -> Answer:
+        def open(self, *_arguments: object, **_options: object) -> Self:
             return self
 
     class NoRoute:
