@@ -3,8 +3,8 @@
 """The campaign of upgrades: what earlier states of this repository wrote, and what is left of it after a crash.
 
 Each directory of `recorded` is named after a commit and was written by it, once: the state of an emulator with a creation in
-progress, an inventory cache, a fleet report, and the records that it was made of. What is whole is used. A cache that is not is
-read anew; a report that is not is left to people.
+progress, an inventory cache, a fleet report, and the records that it was made of. What is whole is used. A cache that is not,
+or that has another format, is read anew; a report that is not is left to people.
 """
 
 from __future__ import annotations
@@ -133,9 +133,9 @@ def _cache(case: Case, directory: str, verdict: Verdict) -> None:
     read = len(stage.door.world.log.entries()) > asked
     # The cache of that time is older than the instances that were created last.
     cached = set(found) == {record["slug"] for record in case.records()} - {"shop", "late"}
-    if case.damage == "whole" and (read or not cached):
-        verdict.add("astray", f"the cache was not used: {sorted(found)}")
-    if case.damage == "whole":
+    if case.damage == "whole" and not read:
+        if not cached:
+            verdict.add("astray", f"{sorted(found)} are not the hosts of the cache")
         lost = {name for slug in found for name in fresh[slug] if name not in found[slug]}
         verdict.counts["lacking"] += len(lost)
     elif found != fresh:

@@ -36,8 +36,8 @@ LEFT_OUT = ("step_time", "latency", "unknown_org")
 def values(name: str) -> list[Any]:
     """Return what a switch can be, its default first."""
     switch = SWITCHES[name]
-    if name in NUMBERS:
-        return NUMBERS[name]
+    if name in NUMBERS or not (switch.choices or isinstance(switch.default, bool)):
+        return NUMBERS.get(name, [switch.default])
     if name == "step_by":
         return ["time", "requests"]  # by `call` nothing ever moves
     if isinstance(switch.default, bool):
