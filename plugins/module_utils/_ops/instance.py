@@ -174,8 +174,10 @@ def _apply_creation(run: Run, prepared: Prepared) -> Steps[Instance]:
         current = yield from _wait_until_created(current)
     if created.doubtful or (declaration.wait and phase(created.instance) is not Phase.READY):
         report_twins(run, fields, known.ids(), created.doubtful)
-    if created.doubtful and make_plan(declaration, current).update:
-        return (yield from _adopt(run, declaration, current))  # what was found may be another client's
+    if created.doubtful:
+        current = _completed(run, current)
+        if _stored_otherwise(declaration, current):
+            return (yield from _adopt(run, declaration, current))  # what was found may be another client's
     current = yield from _follow_up(run, declaration, plan, current)
     return (yield from apply_action(run, current, plan.action)) if plan.action else current
 
@@ -203,20 +205,29 @@ def _refuse_other_identity(declaration: Declaration, created: Instance) -> None:
 
 def _follow_up(run: Run, declaration: Declaration, plan: Plan, current: Instance) -> Steps[Instance]:
     """Set what a creation cannot set, and warn about values that oCore stored differently."""
-    if plan.update and not all(map(current.was_sent, UPDATABLE)):
-        # The update sends all of these, so what the answer left out has to be known.
-        current = _read(run, current)
+    if plan.update:
+        current = _completed(run, current)
     correction = make_plan(declaration, current)
-    differing = set(correction.after) - {"status"}
-    ignored = sorted(name for name in differing - {"mcp_write_enabled"} if current.was_sent(name))
+    ignored = _stored_otherwise(declaration, current)
     if ignored:
         run.warn(
             f"oCore created {current.label()} but stored other values than those sent for {', '.join(ignored)}; the next "
             "run will try to change them."
         )
-    if correction.update and "mcp_write_enabled" in differing:
+    if correction.update and "mcp_write_enabled" in correction.after:
         current = yield from _update(run, declaration, current, correction.update)
     return current
+
+
+def _completed(run: Run, current: Instance) -> Instance:
+    """Return the instance with every field that an update sends, so that nothing which an answer left out gets lost."""
+    return current if all(map(current.was_sent, UPDATABLE)) else _read(run, current)
+
+
+def _stored_otherwise(declaration: Declaration, current: Instance) -> list[str]:
+    """Return the fields that a creation has sent and that oCore shows with another value."""
+    differing = set(make_plan(declaration, current).after) - {"status", "mcp_write_enabled"}
+    return sorted(filter(current.was_sent, differing))
 
 
 def _wait_until_created(current: Instance) -> Steps[Instance]:

@@ -277,6 +277,19 @@ def test_retry_of_a_creation_changes_what_it_found_as_declared(ocore: Scripted) 
     assert result["actions"] == ["create", "update"]
 
 
+def test_retry_of_a_creation_sets_mcp_as_after_any_creation(ocore: Scripted) -> None:
+    # The instance was ours after all, and restart_on_change restarted it because of the update that follows every creation.
+    ocore.expect("GET", "/instances", answer=[])
+    ocore.expect("POST", "/instances", status=504)
+    ocore.expect("GET", "/instances", answer=[wire()])
+    ocore.expect("GET", "/instances", answer=[wire()])
+    sent = {"name": "Shop", "mcpWriteEnabled": True}
+    ocore.expect("PUT", PATH, json=sent, answer=wire(mcpWriteEnabled=True))
+    result = declare(ocore, **NEW, mcp_write_enabled=True, restart_on_change=True)
+    assert result["actions"] == ["create", "update"]
+    assert result["diff"]["before"] == {}
+
+
 def test_retry_of_a_creation_without_a_slug_takes_the_new_one_of_that_name_on_that_server(ocore: Scripted) -> None:
     old = wire(id="old", name="Shop 1")
     ocore.expect("GET", "/instances", answer=[old])
