@@ -117,7 +117,6 @@ class Stage(hostile.Stage):
         kind, _slash, operation = case.place.partition("/")
         super().__init__(hostile.Case("nowhere" if kind in FAULTS else kind, "echo", case.consumer), self.echo)
         if kind in FAULTS:
-            self.door.rewrite = None
             self.door.world.settings.change({"error_shape": "text"})
             self.door.world.faults.add({**FAULTS[kind](self.echo), "operation": operation or "*", "count": None})
 

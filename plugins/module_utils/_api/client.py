@@ -28,7 +28,7 @@ from ansible_collections.ocore.cloud.plugins.module_utils._api.listing import (
     parse_list,
     parse_servers,
 )
-from ansible_collections.ocore.cloud.plugins.module_utils._api.redaction import Scrubber, Warn, displayable
+from ansible_collections.ocore.cloud.plugins.module_utils._api.redaction import Scrubber, Warn, displayable, scrubbed
 from ansible_collections.ocore.cloud.plugins.module_utils._api.settings import Settings
 from ansible_collections.ocore.cloud.plugins.module_utils._api.transport import Http
 
@@ -232,8 +232,10 @@ class Client:
         return instance
 
     def protect(self, instance: Instance) -> Instance:
-        """Take the env values of an instance for secrets, and mask all known ones in its free texts."""
+        """Take the env values of an instance for secrets, and mask all known ones in its free texts and unknown fields."""
         self.scrub.add(instance.secrets())
+        if instance.model_extra:
+            instance.model_extra.update(scrubbed(dict(instance.model_extra), self.scrub))
         if instance.status_message:
             instance.status_message = self.scrub(instance.status_message)
         return instance

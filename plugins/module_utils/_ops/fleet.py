@@ -221,7 +221,7 @@ def plan_item(item: Item, listing: Listing) -> None:
         match = find(run.client, identity) if listing.incomplete and identity.id else find_in(listing, identity)
         item.match = match
         for instance in filter(None, (match.instance, match.leaving)):
-            if instance.status_message:  # may quote a value; the others of a large fleet cost nothing
+            if instance.status_message or instance.model_extra:  # may quote a value; all others cost nothing
                 run.client.scrub.add(item.declaration.env_vars.values())
                 run.client.protect(instance)
         # Until its turn comes, others may change the instance: what was read now is not "just before" an update.

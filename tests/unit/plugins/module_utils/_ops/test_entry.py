@@ -116,13 +116,16 @@ def test_secret_env_value_makes_no_holes_in_our_own_words() -> None:
     assert play(operation(execute), URL, **options())["msg"] == "Instance shop (1) failed."
 
 
-def test_secret_is_masked_in_the_status_message_of_the_record() -> None:
+def test_secret_is_masked_in_the_status_message_and_unknown_fields_of_the_record() -> None:
+    # A declared value that the instance did not have yet was shown in a field that no page mentions.
     def execute(run: Run) -> None:
         run.client.scrub.add(["planted-value"])
-        run.instance = run.client.protect(instance(statusMessage="refused planted-value"))
+        said = "refused planted-value"
+        run.instance = run.client.protect(instance(statusMessage=said, lastError={"said": [said]}))
 
     result = play(operation(execute), URL, **options())
     assert result["instance"]["status_message"] == f"refused {MASK}"
+    assert result["instance"]["extra"] == {"lastError": {"said": [f"refused {MASK}"]}}
 
 
 @pytest.mark.parametrize("library", ["requests", "pydantic"])
