@@ -24,6 +24,7 @@ from ansible_collections.ocore.cloud.plugins.module_utils._api.exchange import E
 from ansible_collections.ocore.cloud.plugins.module_utils._api.listing import (
     Listing,
     is_usable_id,
+    lost_entries,
     next_cursor,
     parse_list,
     parse_servers,
@@ -33,6 +34,8 @@ from ansible_collections.ocore.cloud.plugins.module_utils._api.settings import S
 from ansible_collections.ocore.cloud.plugins.module_utils._api.transport import Http
 
 PAGES_MOST = 1000
+LIST_READS_MOST = 3
+"""How often a list is read whose entries move while its pages are read; the last one then counts as incomplete."""
 
 
 class Client:
@@ -80,6 +83,14 @@ class Client:
         return parse_servers(self._read_pages("servers", {}), self._warn)
 
     def _read_pages(self, what: str, query: Mapping[str, str]) -> list[Any]:
+        """Return the pages of a list; read again when entries may have been missed between two pages."""
+        for _reading in range(LIST_READS_MOST):
+            pages = self._follow_cursors(what, query)
+            if not lost_entries(pages):
+                break
+        return pages
+
+    def _follow_cursors(self, what: str, query: Mapping[str, str]) -> list[Any]:
         def read(query: Mapping[str, str]) -> Any:
             return self._http.send(Request("GET", f"/{what}", f"list the {what}", query=query))
 

@@ -174,18 +174,28 @@ def parse_servers(pages: Sequence[object], warn: Warn) -> list[Server]:
 def _read_pages(pages: Sequence[object], what: str) -> tuple[list[object], int | None]:
     """Return the objects of all pages, and what their total is as far as known; above their number when there are more."""
     items: list[object] = []
-    total: int | None = None
     for page in pages:
         found = page_items(page)
         if found is None:
             raise OcoreError(f"oCore's list of {what} holds no list. Check that api_url points at the API.")
         items.extend(found)
-        said = _whole(_paging(page, "total", "total_count", "totalCount", "count"))
-        total = total if said is None else said
+    total = max(_totals(pages), default=None)
     if pages and _has_more(pages[-1], len(pages)):
         # There are more, but nobody knows how many.
         total = max(total or 0, len(items) + 1)
     return items, total
+
+
+def lost_entries(pages: Sequence[object]) -> bool:
+    """Return whether the list got shorter between two pages: others may have moved to a page that was read before."""
+    totals = _totals(pages)
+    return len(set(totals)) > 1 and max(totals) > sum(len(page_items(page) or []) for page in pages)
+
+
+def _totals(pages: Sequence[object]) -> list[int]:
+    """Return what each page says the total is, of those that say it."""
+    said = [_whole(_paging(page, "total", "total_count", "totalCount", "count")) for page in pages]
+    return [total for total in said if total is not None]
 
 
 def page_items(page: object) -> list[object] | None:

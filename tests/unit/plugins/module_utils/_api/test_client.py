@@ -692,6 +692,24 @@ def test_pagination_with_a_page_that_fails_leaves_no_half_list(ocore: Scripted) 
     assert refusal(client(ocore.api_url).list_instances).status == 403
 
 
+def test_pagination_is_read_again_when_entries_moved_between_two_pages(ocore: Scripted) -> None:
+    # A removed instance left the first page, another moved there from the second one, and counted as missing.
+    first = {"instances": [wire(id="gone"), wire(id="a")], "total": 3, "has_more": True, "next_cursor": "2"}
+    ocore.expect("GET", "/instances", answer=first)
+    ocore.expect("GET", "/instances?cursor=2", answer={"instances": [], "total": 2})
+    ocore.expect("GET", "/instances", answer={"instances": [wire(id="a"), wire(id="b")], "total": 2})
+    found = client(ocore.api_url).list_instances()
+    assert (found.ids(), found.incomplete) == ({"a", "b"}, False)
+
+
+def test_pagination_whose_entries_keep_moving_makes_the_list_incomplete(ocore: Scripted) -> None:
+    for _reading in range(3):
+        first = {"instances": [wire(id="gone"), wire(id="a")], "total": 3, "has_more": True, "next_cursor": "2"}
+        ocore.expect("GET", "/instances", answer=first)
+        ocore.expect("GET", "/instances?cursor=2", answer={"instances": [], "total": 2})
+    assert client(ocore.api_url).list_instances().incomplete
+
+
 def test_list_whose_body_is_none_is_an_error(ocore: Scripted) -> None:
     ocore.expect("GET", "/instances", answer={"status": "ok"})
     assert "holds no list" in refusal(client(ocore.api_url).list_instances).message
