@@ -58,6 +58,8 @@ def test_interrupt_leaves_what_hangs_and_sends_nothing_more(tmp_path: Path, prog
             stderr=subprocess.STDOUT,
             text=True,
             start_new_session=True,
+            # What runs these tests without a terminal may have let its children ignore Ctrl-C.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         ) as process:
             while fired(ocore) < AT_ONCE:
                 assert process.poll() is None, process.communicate()[0]
