@@ -21,7 +21,7 @@ def processes() -> dict[int, tuple[int, str]]:
     for pid in filter(str.isdigit, os.listdir("/proc")):
         try:
             with open(f"/proc/{pid}/stat", encoding="utf-8") as file:
-                name, _, rest = file.read().partition("(")[2].rpartition(")")
+                name, _mark, rest = file.read().partition("(")[2].rpartition(")")
         except OSError:
             continue
         found[int(pid)] = (int(rest.split()[1]), name)
