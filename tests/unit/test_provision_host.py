@@ -14,8 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from ansible_collections.ocore.cloud.extensions.emulator.process import Emulator
 from checkout import collections_dir
-from emulator.process import Emulator
 
 ROOT = Path(__file__).resolve().parents[2]
 STAND_IN = """\
