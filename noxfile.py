@@ -277,7 +277,7 @@ def unit_lowest(session: nox.Session) -> None:
         "tests/unit/requirements.txt",
         *EMULATOR,
     )
-    paths = session.posargs or ("tests/unit/plugins", "--ignore=tests/unit/plugins/modules")
+    paths = session.posargs or ("-m", "not programs", "tests/unit/plugins", "--ignore=tests/unit/plugins/modules")
     session.run("pytest", "-q", "-n", "auto", "--dist", "loadfile", *paths, env=_collections())
 
 

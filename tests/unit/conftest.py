@@ -33,3 +33,12 @@ def pytest_configure(config: pytest.Config) -> None:
     """
     if config.pluginmanager.has_plugin("ansible_forked"):
         config.pluginmanager.unregister(name="ansible_forked")
+    config.addinivalue_line("markers", "programs: runs Ansible's programs, which takes long")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave tests that run Ansible's programs to ``make unit``: under ansible-test these would do the very same."""
+    if config.pluginmanager.has_plugin("ansible_pytest_collections"):
+        left = [item for item in items if item.get_closest_marker("programs")]
+        config.hook.pytest_deselected(items=left)
+        items[:] = [item for item in items if not item.get_closest_marker("programs")]

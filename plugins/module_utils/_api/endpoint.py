@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 
 from ansible_collections.ocore.cloud.plugins.module_utils._api.failures import ca_bundle, proxy_for
 from ansible_collections.ocore.cloud.plugins.module_utils._api.settings import Settings
+from ansible_collections.ocore.cloud.plugins.module_utils._api.threads import leave_signals_to_main
 
 with contextlib.suppress(
     ImportError
@@ -115,6 +116,7 @@ def _within(seconds: float, work: Callable[[], Any]) -> Any:
     outcomes: queue.SimpleQueue[Any] = queue.SimpleQueue()
 
     def run() -> None:
+        leave_signals_to_main()
         try:
             outcomes.put((work(), None))
         except Exception as error:

@@ -15,6 +15,7 @@ from typing import Union
 from ansible_collections.ocore.cloud.plugins.module_utils._api.deadline import Deadline
 from ansible_collections.ocore.cloud.plugins.module_utils._api.exchange import Answer, Request
 from ansible_collections.ocore.cloud.plugins.module_utils._api.settings import Settings
+from ansible_collections.ocore.cloud.plugins.module_utils._api.threads import leave_signals_to_main
 
 REQUESTS_IMPORT_ERROR: str | None = None
 try:
@@ -148,6 +149,7 @@ class _Line:
         self._thread.start()
 
     def _serve(self) -> None:
+        leave_signals_to_main()
         while (order := self.orders.get()) is not None:
             try:
                 self.outcomes.put(order())

@@ -10,7 +10,6 @@ named. Nothing that was there before is ever touched: an id that the list showed
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +17,7 @@ from ansible_collections.ocore.cloud.plugins.module_utils._api.client import Cli
 from ansible_collections.ocore.cloud.plugins.module_utils._api.contract import Instance, normalized_name
 from ansible_collections.ocore.cloud.plugins.module_utils._api.errors import OcoreError
 from ansible_collections.ocore.cloud.plugins.module_utils._api.exchange import Exchange
+from ansible_collections.ocore.cloud.plugins.module_utils._api.threads import thread_pool
 from ansible_collections.ocore.cloud.plugins.module_utils._ops.lifecycle import SETTLED, Clock, Phase, phase
 
 ENV = {"OCORE_DOCTOR_MODE": 'doctor <a&b> "\u00e9" one', "OCORE_DOCTOR_PASSWORD": "doctor-planted-two"}
@@ -286,7 +286,7 @@ class _Work:
     def _compete(self) -> None:
         """Send two updates at once, each of which knows nothing of the other."""
         self._settle("update")
-        pool = ThreadPoolExecutor(len(RIVALS))
+        pool = thread_pool(len(RIVALS))
         futures = [pool.submit(self._put, self._fields({**ENV, name: "doctor-planted-four"})) for name in RIVALS]
         refused = []
         for future in futures:

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
 from ansible_collections.ocore.cloud.plugins.module_utils._api.contract import is_on_server
 from ansible_collections.ocore.cloud.plugins.module_utils._api.errors import OcoreError
 from ansible_collections.ocore.cloud.plugins.module_utils._api.listing import Listing
+from ansible_collections.ocore.cloud.plugins.module_utils._api.threads import thread_pool
 from ansible_collections.ocore.cloud.plugins.module_utils._ops.arguments import (
     AUTH_SPEC,
     DECLARATION_EXCLUDES,
@@ -68,7 +68,7 @@ def execute(run: Run) -> None:
     if items or run.options["purge"]:
         purged = place_on_servers(run, items)
         listing = run.client.list_instances()
-        with ThreadPoolExecutor(run.options["max_parallel"]) as pool:
+        with thread_pool(run.options["max_parallel"]) as pool:
             list(pool.map(lambda item: plan_item(item, listing), items))
         _refuse_double_matches(items)
         items += plan_purge(run, items, listing, purged)

@@ -6,13 +6,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from ansible_collections.ocore.cloud.plugins.module_utils._api.client import Client
 from ansible_collections.ocore.cloud.plugins.module_utils._api.contract import Instance
 from ansible_collections.ocore.cloud.plugins.module_utils._api.errors import OcoreError
 from ansible_collections.ocore.cloud.plugins.module_utils._api.redaction import Scrubber, Warn
+from ansible_collections.ocore.cloud.plugins.module_utils._api.threads import thread_pool
 from ansible_collections.ocore.cloud.plugins.module_utils._ops.lifecycle import Phase, phase
 
 GATHER = ("health", "health_score")
@@ -75,7 +75,7 @@ def gather_records(
     jobs = [(record, instance, what) for record, instance in zip(records, instances, strict=True) for what in gather]
     if not jobs:
         return records
-    pool = ThreadPoolExecutor(GATHER_THREADS)
+    pool = thread_pool(GATHER_THREADS)
     try:
         futures = [pool.submit(_gather, client, instance, what, reveal_env_vars) for _record, instance, what in jobs]
         failures: list[OcoreError] = []

@@ -21,6 +21,7 @@ from ansible_collections.ocore.cloud.plugins.module_utils._api.contract import I
 from ansible_collections.ocore.cloud.plugins.module_utils._api.errors import OcoreError
 from ansible_collections.ocore.cloud.plugins.module_utils._api.listing import Listing
 from ansible_collections.ocore.cloud.plugins.module_utils._api.redaction import displayable
+from ansible_collections.ocore.cloud.plugins.module_utils._api.threads import thread_pool
 from ansible_collections.ocore.cloud.plugins.module_utils._ops.desired import Declaration
 from ansible_collections.ocore.cloud.plugins.module_utils._ops.identity import Match
 from ansible_collections.ocore.cloud.plugins.module_utils._ops.instance import Prepared, apply
@@ -130,7 +131,7 @@ class Scheduler:
 
     def work(self) -> None:
         """Return when every item has come to its end."""
-        pool = ThreadPoolExecutor(self._run.options["max_parallel"])
+        pool = thread_pool(self._run.options["max_parallel"])
         try:
             self._loop(pool)
         except BaseException:

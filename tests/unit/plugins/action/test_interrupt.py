@@ -17,6 +17,8 @@ import pytest
 from ansible_collections.ocore.cloud.extensions.emulator.process import Emulator
 from ansible_collections.ocore.cloud.tests.tools.checkout import environment
 
+pytestmark = pytest.mark.programs
+
 AT_ONCE = 8
 """Requests that a fleet, or the inventory's reading of details, has on the way at once."""
 FLEET = """
@@ -65,7 +67,7 @@ def test_interrupt_leaves_what_hangs_and_sends_nothing_more(tmp_path: Path, prog
                 assert process.poll() is None, process.communicate()[0]
                 time.sleep(0.05)
             os.killpg(process.pid, signal.SIGINT)  # as a terminal does, to every process of the command
-            said = process.communicate(timeout=300)[0]
+            said = process.communicate(timeout=120)[0]
         assert process.returncode != 0
         assert "Traceback" not in said
         assert fired(ocore) == AT_ONCE

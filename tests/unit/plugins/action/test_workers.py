@@ -10,8 +10,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from ansible_collections.ocore.cloud.extensions.emulator.process import Emulator
 from ansible_collections.ocore.cloud.tests.tools.checkout import environment
+
+pytestmark = pytest.mark.programs
 
 HOSTS = [f"host{number:02}" for number in range(12)]
 PLAY = """
