@@ -10,7 +10,9 @@ The property tests try the same examples every time, so that what is tested does
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 # ansible-test brings a configuration of pytest of its own, without the path of the tools.
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tools"))
@@ -42,3 +44,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         left = [item for item in items if item.get_closest_marker("programs")]
         config.hook.pytest_deselected(items=left)
         items[:] = [item for item in items if not item.get_closest_marker("programs")]
+
+
+@pytest.fixture(scope="session")
+def playbooks() -> Iterator[Any]:
+    """Run ansible-playbook: a `Playbooks` of the helpers, which cannot be imported before the collection can."""
+    from ansible_collections.ocore.cloud.tests.unit.helpers.playbooks import Playbooks
+
+    with Playbooks() as started:
+        yield started

@@ -5,17 +5,16 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 from ansible_collections.ocore.cloud.extensions.emulator.process import Emulator
-from checkout import collections_dir
+from ansible_collections.ocore.cloud.tests.unit.helpers.playbooks import HostRun, Playbooks, by_host
 
 ROOT = Path(__file__).resolve().parents[2]
 STAND_IN = """\
@@ -37,96 +36,116 @@ def ocore() -> Iterator[Emulator]:
 
 @pytest.fixture
 def playbook(tmp_path: Path) -> Path:
-    shutil.copytree(ROOT / "playbooks", tmp_path / "playbooks")
-    path = tmp_path / "playbooks" / "provision_host.yml"
+    return copy_playbook(tmp_path)
+
+
+def copy_playbook(where: Path) -> Path:
+    shutil.copytree(ROOT / "playbooks", where / "playbooks")
+    path = where / "playbooks" / "provision_host.yml"
     path.write_text(path.read_text().replace("name: ocore.cloud.odoo_host", "name: stand_in"))
-    tasks = tmp_path / "playbooks" / "roles" / "stand_in" / "tasks"
+    tasks = where / "playbooks" / "roles" / "stand_in" / "tasks"
     tasks.mkdir(parents=True)
     (tasks / "main.yml").write_text(STAND_IN)
     return path
 
 
 def provision(
-    ocore: Emulator, playbook: Path, *options: str, inventory: str = "server,", **variables: object
+    ocore: Emulator,
+    playbook: Path,
+    playbooks: Playbooks,
+    *options: str,
+    inventory: str = "server,",
+    **variables: object,
 ) -> subprocess.CompletedProcess[str]:
     given = {"ansible_connection": "local", "ansible_become": False, **variables}
-    return subprocess.run(
-        [
-            Path(sys.executable).with_name("ansible-playbook"),
-            "-i",
-            inventory,
-            playbook,
-            "-e",
-            json.dumps(given),
-            *options,
-        ],
-        env={
-            **os.environ,
-            "ANSIBLE_COLLECTIONS_PATH": str(collections_dir()),
-            "ANSIBLE_NOCOLOR": "1",
-            "OCORE_API_URL": ocore.api_url,
-            "OCORE_API_TOKEN": ocore.token,
-            "OCORE_ORGANIZATION": "acme",
-        },
-        capture_output=True,
-        text=True,
-        check=False,
+    return playbooks.run(
+        *("-i", inventory, playbook, "-e", json.dumps(given), *options),
+        cwd=playbook.parent,
+        OCORE_API_URL=ocore.api_url,
+        OCORE_API_TOKEN=ocore.token,
+        OCORE_ORGANIZATION="acme",
     )
 
 
-def test_server_that_ocore_does_not_know_is_refused(ocore: Emulator, playbook: Path) -> None:
+Cases = tuple[dict[str, HostRun], list[str]]
+
+
+@pytest.fixture(scope="module")
+def cases(ocore: Emulator, playbooks: Playbooks, tmp_path_factory: pytest.TempPathFactory) -> Cases:
+    """Provision a host for each case in one run; return what was done on each, and the operations of all requests."""
+    where = tmp_path_factory.mktemp("cases")
     ocore.reset()
-    result = provision(ocore, playbook, odoo_host_server_id=f" {UNKNOWN} ")
-    assert result.returncode == 2
-    assert f"oCore knows no server {UNKNOWN} (odoo_host_server_id of server)" in " ".join(result.stdout.split())
-    assert "GIVEN" not in result.stdout
-
-
-def test_server_without_instances_is_provisioned_when_ocore_knows_it(ocore: Emulator, playbook: Path) -> None:
-    ocore.reset()
-    result = provision(ocore, playbook, odoo_host_server_id=ocore.server_ids()[0])
-    assert result.returncode == 0, result.stdout + result.stderr
-    assert "GIVEN ." in result.stdout
-
-
-def test_server_with_instances_costs_one_request(ocore: Emulator, playbook: Path) -> None:
-    ocore.reset()
-    server = ocore.server_ids()[0]
-    ocore.seed(1, slug="shop", serverId=server)
+    full, empty = ocore.server_ids()[:2]
+    ocore.seed(1, slug="shop", serverId=full)
     ocore.clear_log()
-    result = provision(ocore, playbook, odoo_host_server_id=server)
-    assert result.returncode == 0, result.stdout + result.stderr
-    assert "GIVEN shop." in result.stdout
-    assert [request["operation"] for request in ocore.log()] == ["list"]
+    hosts: dict[str, dict[str, object]] = {
+        "unknown": {"odoo_host_server_id": f" {UNKNOWN} "},
+        "empty": {"odoo_host_server_id": empty},
+        "full": {"odoo_host_server_id": full},
+        "given": {"odoo_host_instances": [], "ocore_instances": [{"slug": "north"}]},
+    }
+    inventory = where / "hosts.yml"
+    inventory.write_text(yaml.safe_dump({"all": {"hosts": hosts}}))
+    result = provision(ocore, copy_playbook(where), playbooks, inventory=str(inventory))
+    return by_host(result, list(hosts)), [request["operation"] for request in ocore.log()]
+
+
+def test_server_that_ocore_does_not_know_is_refused(cases: Cases) -> None:
+    run = cases[0]["unknown"]
+    assert run.code == 2
+    assert f"oCore knows no server {UNKNOWN} (odoo_host_server_id of unknown)" in run.said
+    assert "GIVEN" not in run.text
+
+
+def test_server_without_instances_is_provisioned_when_ocore_knows_it(cases: Cases) -> None:
+    run = cases[0]["empty"]
+    assert run.code == 0, run.text
+    assert "GIVEN ." in run.text
+
+
+def test_server_with_instances_costs_one_request(cases: Cases) -> None:
+    runs, operations = cases
+    assert runs["full"].code == 0, runs["full"].text
+    assert "GIVEN shop." in runs["full"].text
+    # The two servers without instances cost two requests each.
+    assert sorted(operations) == ["list", "list", "list", "servers", "servers"]
+
+
+def test_instances_given_for_a_host_win_over_those_of_the_inventory(cases: Cases) -> None:
+    run = cases[0]["given"]
+    assert "GIVEN ." in run.text, run.text
 
 
 @pytest.mark.parametrize("answer", ["forbidden", "missing"])
-def test_server_is_not_looked_up_where_the_list_cannot_be_read(ocore: Emulator, playbook: Path, answer: str) -> None:
+def test_server_is_not_looked_up_where_the_list_cannot_be_read(
+    ocore: Emulator, playbook: Path, playbooks: Playbooks, answer: str
+) -> None:
     ocore.reset()
     ocore.set(servers=answer)
-    result = provision(ocore, playbook, odoo_host_server_id=UNKNOWN)
+    result = provision(ocore, playbook, playbooks, odoo_host_server_id=UNKNOWN)
     assert result.returncode == 0, result.stdout + result.stderr
     assert "GIVEN ." in result.stdout
 
 
 @pytest.mark.parametrize(
     ("options", "given"),
-    [((), ["north,south", ""]), (("--limit", "server-1"), ["north,south"]), (("--limit", "server-2"), [""])],
+    [
+        ((), {"server-1": "north,south", "server-2": ""}),
+        (("--limit", "server-1"), {"server-1": "north,south"}),
+        (("--limit", "server-2"), {"server-2": ""}),
+    ],
 )
 def test_servers_of_an_inventory_bring_their_instances_and_one_list_request_serves_all(
-    ocore: Emulator, playbook: Path, options: tuple[str, ...], given: list[str]
+    ocore: Emulator, playbook: Path, playbooks: Playbooks, options: tuple[str, ...], given: dict[str, str]
 ) -> None:
     ocore.reset()
     for slug in ("north", "south"):
         ocore.seed(1, slug=slug, serverId=ocore.server_ids()[0])
     ocore.clear_log()
     inventory = ROOT / "extensions/awx/project/servers.ocore.yml"
-    result = provision(ocore, playbook, *options, inventory=str(inventory))
+    result = provision(ocore, playbook, playbooks, *options, inventory=str(inventory))
     assert result.returncode == 0, result.stdout
-    assert re.findall(r"GIVEN (\S*)\.", result.stdout) == given
+    # Hosts run in parallel: the order of their results is any.
+    assert result.stdout.count("GIVEN") == len(given)
+    assert dict(re.findall(r'^ok: \[(\S+)\] => \{\s+"msg": "GIVEN (\S*)\."', result.stdout, re.MULTILINE)) == given
     assert [entry["operation"] for entry in ocore.log()] == ["servers", "list"]
-
-
-def test_instances_given_for_a_host_win_over_those_of_the_inventory(ocore: Emulator, playbook: Path) -> None:
-    result = provision(ocore, playbook, odoo_host_instances=[], ocore_instances=[{"slug": "north"}])
-    assert "GIVEN ." in result.stdout, result.stdout

@@ -4,37 +4,39 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from checkout import collections_dir
-
-PASSWORD = "Geheim-1"
-USERS = [{"name": "anna", "password": PASSWORD}]
+from ansible_collections.ocore.cloud.tests.unit.helpers.playbooks import Playbooks, by_host
 
 
-@pytest.mark.parametrize(
-    ("settings", "code"),
-    [
-        ({"basic_auth_users": USERS}, 0),
-        ({"basic_auth_users": USERS, "misspelled": 1}, 2),
-        ({"basic_auth_users": {"anna": PASSWORD}}, 2),
-        ({"basic_auth_users": [*USERS, {"name": "a:b", "password": PASSWORD}]}, 0),
-    ],
-)
-def test_passwords_of_settings_are_never_shown(settings: dict[str, Any], code: int, tmp_path: Path) -> None:
+def users(password: str) -> list[dict[str, str]]:
+    return [{"name": "anna", "password": password}]
+
+
+#: Settings of an instance by host. Each host has a password of its own, so that one that is shown names its case.
+SETTINGS: dict[str, dict[str, Any]] = {
+    "good": {"basic_auth_users": users("Geheim-1")},
+    "misspelled": {"basic_auth_users": users("Geheim-2"), "misspelled": 1},
+    "no-list": {"basic_auth_users": {"anna": "Geheim-3"}},
+    "colon": {"basic_auth_users": [*users("Geheim-4"), {"name": "a:b", "password": "Geheim-4"}]},
+}
+Result = tuple[str, dict[str, Any]]
+
+
+@pytest.fixture(scope="module")
+def result(tmp_path_factory: pytest.TempPathFactory, playbooks: Playbooks) -> Result:
+    """Run the role for all settings in one play; return all that was shown, and what was done on each host."""
+    where = tmp_path_factory.mktemp("passwords")
     tasks = [
         {"ansible.builtin.set_fact": {"distribution": "Debian", "distribution_version": "13", "cacheable": True}},
         {"ansible.builtin.include_role": {"name": "ocore.cloud.nginx", "tasks_from": "check.yml"}},
         {
             "ocore.cloud.nginx_users": {
                 "files": "{{ nginx_instance_options | ocore.cloud.nginx_user_files }}",
-                "directory": str(tmp_path / "users"),
+                "directory": f"{where}/{{{{ inventory_hostname }}}}",
             }
         },
         {
@@ -44,33 +46,34 @@ def test_passwords_of_settings_are_never_shown(settings: dict[str, Any], code: i
         },
     ]
     play = {
-        "hosts": "localhost",
+        "hosts": "all",
         "connection": "local",
         "gather_facts": False,
         "vars": {
             "ansible_python_interpreter": sys.executable,
             "nginx_instances": [{"slug": "shop", "http_port_host": 20000, "domains": [{"domain": "shop.example.com"}]}],
-            "nginx_instance_options": {"shop": settings},
         },
         "tasks": tasks,
     }
-    (tmp_path / "play.yml").write_text(yaml.safe_dump([play]))
-    command = [
-        str(Path(sys.executable).with_name("ansible-playbook")),
-        "-i",
-        "localhost,",
-        "-vvvvv",
-        "--diff",
-        "play.yml",
-    ]
-    result = subprocess.run(
-        command,
-        cwd=tmp_path,
-        env={**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(collections_dir()), "ANSIBLE_NOCOLOR": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert result.returncode == code, result.stdout + result.stderr
-    assert "basic_auth_users" in result.stdout
-    assert PASSWORD not in result.stdout + result.stderr
+    hosts = {host: {"nginx_instance_options": {"shop": settings}} for host, settings in SETTINGS.items()}
+    (where / "hosts.yml").write_text(yaml.safe_dump({"all": {"hosts": hosts}}))
+    (where / "play.yml").write_text(yaml.safe_dump([play]))
+    ended = playbooks.run("-i", "hosts.yml", "-vvvvv", "--diff", "play.yml", cwd=where)
+    return ended.stdout + ended.stderr, by_host(ended, list(hosts))
+
+
+@pytest.mark.parametrize(
+    ("host", "code", "password"),
+    [
+        ("good", 0, "Geheim-1"),
+        ("misspelled", 2, "Geheim-2"),
+        ("no-list", 2, "Geheim-3"),
+        ("colon", 0, "Geheim-4"),
+    ],
+)
+def test_passwords_of_settings_are_never_shown(result: Result, host: str, code: int, password: str) -> None:
+    shown, runs = result
+    assert password in str(SETTINGS[host])
+    assert runs[host].code == code, runs[host].text
+    assert "basic_auth_users" in runs[host].text
+    assert password not in shown

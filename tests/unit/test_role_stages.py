@@ -4,15 +4,12 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import yaml
-from checkout import collections_dir
+from ansible_collections.ocore.cloud.tests.unit.helpers.playbooks import Playbooks
 
 ROOT = Path(__file__).resolve().parents[2]
 STAND_IN = """\
@@ -55,22 +52,16 @@ def write_roles(where: Path) -> None:
         (["certificates"], ["nginx/check", "certbot/take_over", "certbot/main", "nginx/sites"]),
     ],
 )
-def test_stages_of_odoo_host_are_chosen_by_tags(tags: list[str], stages: list[str], tmp_path: Path) -> None:
+def test_stages_of_odoo_host_are_chosen_by_tags(
+    tags: list[str], stages: list[str], tmp_path: Path, playbooks: Playbooks
+) -> None:
     write_roles(tmp_path)
     role = {"name": "odoo_host"}
     task = {"name": "Run the role", "ansible.builtin.include_role": role, "tags": ["always"]}
     task["vars"] = {"odoo_host_instances": [{"slug": "shop"}], "odoo_host_package_lock_timeout": 7}
     play = [{"hosts": "localhost", "connection": "local", "gather_facts": False, "tasks": [task]}]
     (tmp_path / "play.yml").write_text(yaml.safe_dump(play))
-    command = [str(Path(sys.executable).with_name("ansible-playbook")), "-i", "localhost,", "play.yml"]
-    result = subprocess.run(
-        [*command, *(["--tags", ",".join(tags)] if tags else [])],
-        cwd=tmp_path,
-        env={**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(collections_dir()), "ANSIBLE_NOCOLOR": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    result = playbooks.run("-i", "localhost,", "play.yml", *(["--tags", ",".join(tags)] if tags else []), cwd=tmp_path)
     assert result.returncode == 0, result.stdout + result.stderr
     found = re.findall(r"STAGE (\S+) lock=(\S+?)\"", result.stdout)
     assert [stage for stage, _lock in found] == stages

@@ -3,23 +3,22 @@
 """The host roles on systems that no test host runs: which tasks they select, and what these would do.
 
 Ansible runs the real tasks of a role with facts as such a system gives them. In place of each module that would look at a
-host or change it, an action plugin records its name and arguments and gives the answer that the case prepares.
+host or change it, an action plugin records its name and arguments and gives the answer that the case prepares. All cases are
+hosts of one play, since a process of Ansible for each costs more than what it runs.
 """
 
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from ansible_collections.ocore.cloud.plugins.plugin_utils._systems import SUPPORTED, system_problem
-from checkout import collections_dir
+from ansible_collections.ocore.cloud.tests.unit.helpers.playbooks import HostRun, Playbooks, by_host, once
 
 ROOT = Path(__file__).resolve().parents[2]
 #: Modules that run on the controller and decide; all others are recorded.
@@ -49,10 +48,11 @@ class ActionModule(ActionBase):
 
     def run(self, tmp=None, task_vars=None):
         module, args = self._task.args["module"], self._task.args["args"] or {}
-        with open("record", "a") as file:
+        host = self._task.args.get("host", task_vars["inventory_hostname"])
+        with open(f"{host}.record", "a") as file:
             file.write(json.dumps([module, args], default=str) + "\\n")
         said = json.dumps(args, default=str)
-        for (name, part), answer in json.load(open("answers.json")):
+        for (name, part), answer in json.load(open(f"{host}.answers")):
             if name == module and part in said:
                 return {"changed": False, **answer}
         return {"changed": False, "rc": 0, "stdout": "", "stderr": "", "stat": {"exists": False}}
@@ -101,17 +101,31 @@ UNSUPPORTED = {
 
 
 @dataclass
-class Run:
-    code: int
-    text: str
+class Run(HostRun):
     calls: list[tuple[str, Any]]
 
     def args(self, module: str, part: str = "") -> list[Any]:
         return [args for name, args in self.calls if name == module and part in json.dumps(args)]
 
-    @property
-    def said(self) -> str:
-        return " ".join(self.text.replace('\\"', '"').split())
+
+@dataclass(frozen=True)
+class Case:
+    role: str
+    system: dict[str, Any]
+    answers: Any
+    variables: dict[str, Any]
+
+
+CASES: dict[str, Case] = {}
+
+
+def declare(host: str, role: str, system: dict[str, Any], answers: Any = (), **variables: Any) -> None:
+    """Add a host to the play: it has these facts and variables, and runs this role.
+
+    :param answers: ``((module, text in its arguments), result)``; the first that fits answers.
+    """
+    assert host not in CASES
+    CASES[host] = Case(role, system, answers, variables)
 
 
 def stand_in(tasks: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -126,11 +140,8 @@ def stand_in(tasks: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return tasks
 
 
-def run_role(role: str, system: dict[str, Any], where: Path, answers: Any = (), **variables: Any) -> Run:
-    """Run a role of this collection with the recorder.
-
-    :param answers: ``((module, text in its arguments), result)``; the first that fits answers.
-    """
+def write_role(role: str, where: Path) -> None:
+    """Copy a role of this collection, with the recorder in place of the modules."""
     for path in (ROOT / "roles" / role).rglob("*"):
         target = where / "roles" / role / path.relative_to(ROOT / "roles" / role)
         if path.is_file() and "meta" not in path.parts:
@@ -139,29 +150,47 @@ def run_role(role: str, system: dict[str, Any], where: Path, answers: Any = (), 
             if "tasks" in path.parts or "handlers" in path.parts:
                 text = yaml.safe_dump(stand_in(yaml.safe_load(text)), sort_keys=False)
             target.write_text(text)
-    (where / "record").write_text("")
-    (where / "action_plugins").mkdir(exist_ok=True)
+
+
+def run_all(where: Path, playbooks: Playbooks) -> dict[str, Any]:
+    """Run the roles of all cases in one play; return each `Run` as a dictionary."""
+    for role in {case.role for case in CASES.values()}:
+        write_role(role, where)
+    (where / "action_plugins").mkdir()
     (where / "action_plugins" / "record.py").write_text(RECORDER)
-    seen = {"name": "Use the recorded facts", "record": {"module": "setup", "args": {}}}
-    (where / "answers.json").write_text(json.dumps([[["setup", ""], {"ansible_facts": system}], *answers]))
-    play = {"hosts": "server", "connection": "local", "gather_facts": False, "vars": variables}
-    tasks = [seen, {"name": "Run the role", "ansible.builtin.include_role": {"name": role}}]
-    (where / "play.yml").write_text(yaml.safe_dump([{**play, "tasks": tasks}]))
-    done = subprocess.run(
-        [Path(sys.executable).with_name("ansible-playbook"), "-i", "server,", "play.yml"],
-        cwd=where,
-        env={
-            **os.environ,
-            "ANSIBLE_COLLECTIONS_PATH": str(collections_dir()),
-            "ANSIBLE_NOCOLOR": "1",
-            "ANSIBLE_INJECT_FACT_VARS": "0",
-        },
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    calls = [tuple(json.loads(line)) for line in (where / "record").read_text().splitlines()]
-    return Run(done.returncode, done.stdout + done.stderr, calls)
+    hosts = {}
+    for host, case in CASES.items():
+        hosts[host] = {"role_of_case": case.role, **case.variables}
+        answers = [[["setup", ""], {"ansible_facts": case.system}], *case.answers]
+        (where / f"{host}.answers").write_text(json.dumps(answers))
+    (where / "hosts.yml").write_text(yaml.safe_dump({"all": {"hosts": hosts}}))
+    # A loop on one host costs one process, not one for each host.
+    seen = {
+        "name": "Use the recorded facts",
+        "record": {"module": "setup", "args": {}, "host": "{{ item }}"},
+        "loop": "{{ groups.all }}",
+        "run_once": True,
+        "delegate_to": "{{ item }}",
+        "delegate_facts": True,
+    }
+    tasks = [seen, {"name": "Run the role", "ansible.builtin.include_role": {"name": "{{ role_of_case }}"}}]
+    play = {"hosts": "all", "connection": "local", "gather_facts": False, "tasks": tasks}
+    (where / "play.yml").write_text(yaml.safe_dump([play]))
+    runs = by_host(playbooks.run("-i", "hosts.yml", "play.yml", cwd=where), list(CASES))
+    return {
+        host: {
+            **asdict(run),
+            "calls": [json.loads(line) for line in (where / f"{host}.record").read_text().splitlines()],
+        }
+        for host, run in runs.items()
+    }
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory, playbooks: Playbooks) -> Mapping[str, Run]:
+    """Return what the role did on each of the declared hosts."""
+    found = once(tmp_path_factory, "role_systems", lambda where: run_all(where, playbooks))
+    return {host: Run(run["code"], run["text"], [tuple(call) for call in run["calls"]]) for host, run in found.items()}
 
 
 def docker_answers(**packages: str) -> list[Any]:
@@ -191,27 +220,34 @@ def test_missing_facts_are_named() -> None:
     assert "gather_facts: true" in system_problem({})
 
 
-@pytest.mark.parametrize("role", ["docker", "nginx", "certbot"])
-def test_unsupported_system_is_refused_by_each_role_before_anything_else(role: str, tmp_path: Path) -> None:
-    run = run_role(role, UNSUPPORTED["Raspbian 12"], tmp_path)
+ROLES = ("docker", "nginx", "certbot")
+for each in ROLES:
+    declare(f"{each}-raspbian", each, UNSUPPORTED["Raspbian 12"])
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_unsupported_system_is_refused_by_each_role_before_anything_else(role: str, runs: Mapping[str, Run]) -> None:
+    run = runs[f"{role}-raspbian"]
     assert run.code == 2
-    assert "server is Raspbian 12, which the host roles do not support" in run.said
+    assert f"{role}-raspbian is Raspbian 12, which the host roles do not support" in run.said
     assert {module for module, _args in run.calls} == {"setup"}
 
 
-@pytest.mark.parametrize(
-    ("system", "path"),
-    [
-        ("rocky", "centos/9"),
-        ("almalinux", "centos/10"),
-        ("centos", "centos/9"),
-        ("oracle", "centos/9"),
-        ("rhel", "centos/9"),
-        ("fedora", "fedora/43"),
-    ],
-)
-def test_docker_repository_of_the_red_hat_family(system: str, path: str, tmp_path: Path) -> None:
-    run = run_role("docker", SYSTEMS[system], tmp_path, docker_answers(**{"podman-docker": "5.6", "bash": "5.2"}))
+REPOSITORIES = {
+    "rocky": "centos/9",
+    "almalinux": "centos/10",
+    "centos": "centos/9",
+    "oracle": "centos/9",
+    "rhel": "centos/9",
+    "fedora": "fedora/43",
+}
+for each in REPOSITORIES:
+    declare(f"docker-{each}", "docker", SYSTEMS[each], docker_answers(**{"podman-docker": "5.6", "bash": "5.2"}))
+
+
+@pytest.mark.parametrize(("system", "path"), REPOSITORIES.items())
+def test_docker_repository_of_the_red_hat_family(system: str, path: str, runs: Mapping[str, Run]) -> None:
+    run = runs[f"docker-{system}"]
     assert run.code == 0, run.text
     (repository,) = run.args("yum_repository")
     base = f"https://download.docker.com/linux/{path.split('/')[0]}"
@@ -224,41 +260,59 @@ def test_docker_repository_of_the_red_hat_family(system: str, path: str, tmp_pat
     assert not run.args("apt")
 
 
-def test_docker_removes_nothing_that_other_packages_need_on_the_red_hat_family(tmp_path: Path) -> None:
-    said = "error: Failed dependencies:\n\trunc >= 1.0 is needed by (installed) podman-5.6.0-2.el9.x86_64\n"
-    answers = [[["command", "rpm"], {"rc": 1, "stdout": "", "stderr": said}], *docker_answers(runc="1.2")]
-    run = run_role("docker", SYSTEMS["rocky"], tmp_path, answers)
+NEEDED = "error: Failed dependencies:\n\trunc >= 1.0 is needed by (installed) podman-5.6.0-2.el9.x86_64\n"
+declare(
+    "docker-needed",
+    "docker",
+    SYSTEMS["rocky"],
+    [[["command", "rpm"], {"rc": 1, "stdout": "", "stderr": NEEDED}], *docker_answers(runc="1.2")],
+)
+
+
+def test_docker_removes_nothing_that_other_packages_need_on_the_red_hat_family(runs: Mapping[str, Run]) -> None:
+    run = runs["docker-needed"]
     assert run.code == 2
-    assert "replace runc on server, and these packages need them: podman-5.6.0-2.el9.x86_64." in run.said
+    assert "replace runc on docker-needed, and these packages need them: podman-5.6.0-2.el9.x86_64." in run.said
     assert not run.args("dnf")
     assert not run.args("yum_repository")
 
 
-def test_docker_on_amazon_linux_is_the_distributions(tmp_path: Path) -> None:
-    run = run_role("docker", SYSTEMS["amazon"], tmp_path, docker_answers())
+declare("docker-amazon-upstream", "docker", SYSTEMS["amazon"], docker_answers())
+declare("docker-amazon", "docker", SYSTEMS["amazon"], docker_answers(runc="1.2"), docker_source="distribution")
+
+
+def test_docker_on_amazon_linux_is_the_distributions(runs: Mapping[str, Run]) -> None:
+    run = runs["docker-amazon-upstream"]
     assert run.code == 2
     assert "There are no Docker packages by Docker for Amazon" in run.said
     assert "Set docker_source: distribution" in run.said
-    run = run_role("docker", SYSTEMS["amazon"], tmp_path, docker_answers(runc="1.2"), docker_source="distribution")
+    run = runs["docker-amazon"]
     assert run.code == 0, run.text
     (installed,) = run.args("dnf")
     assert installed["name"] == ["docker"]
     assert not run.args("yum_repository")
 
 
-def test_docker_on_rocky_has_no_packages_of_the_distribution(tmp_path: Path) -> None:
-    run = run_role("docker", SYSTEMS["rocky"], tmp_path, docker_answers(), docker_source="distribution")
+declare("docker-rocky-distribution", "docker", SYSTEMS["rocky"], docker_answers(), docker_source="distribution")
+
+
+def test_docker_on_rocky_has_no_packages_of_the_distribution(runs: Mapping[str, Run]) -> None:
+    run = runs["docker-rocky-distribution"]
     assert "There are no Docker packages of Rocky" in run.said
     assert "Set docker_source: upstream" in run.said
+
+
+POLICY = [[["command", "apt-cache"], {"rc": 0, "stdout": "  Candidate: 28.2.2-0ubuntu1~24.04.1\n"}]]
+for each in ("ubuntu", "jammy"):
+    declare(f"docker-{each}", "docker", SYSTEMS[each], [*POLICY, *docker_answers()], docker_source="distribution")
 
 
 @pytest.mark.parametrize(
     ("system", "packages"),
     [("ubuntu", ["docker.io", "docker-compose-v2"]), ("jammy", ["docker.io", "docker-compose-v2"])],
 )
-def test_docker_packages_of_ubuntu(system: str, packages: list[str], tmp_path: Path) -> None:
-    policy = [[["command", "apt-cache"], {"rc": 0, "stdout": "  Candidate: 28.2.2-0ubuntu1~24.04.1\n"}]]
-    run = run_role("docker", SYSTEMS[system], tmp_path, [*policy, *docker_answers()], docker_source="distribution")
+def test_docker_packages_of_ubuntu(system: str, packages: list[str], runs: Mapping[str, Run]) -> None:
+    run = runs[f"docker-{system}"]
     assert run.code == 0, run.text
     assert [args["name"] for args in run.args("apt", "docker.io")] == [packages]
 
@@ -269,38 +323,49 @@ CERTBOT = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("system", "advice"),
-    [
-        ("rocky", "package epel-release"),
-        ("almalinux", "package epel-release"),
-        ("rhel", "Getting started with EPEL"),
-        ("oracle", "package oracle-epel-release-el9"),
-        ("amazon", "EPEL does not support Amazon Linux"),
-    ],
-)
-def test_certbot_without_epel_is_refused_before_it_is_installed(system: str, advice: str, tmp_path: Path) -> None:
-    run = run_role("certbot", SYSTEMS[system], tmp_path, [[["command", "rpm"], {"rc": 1}], *CERTBOT])
+ADVICE = {
+    "rocky": "package epel-release",
+    "almalinux": "package epel-release",
+    "rhel": "Getting started with EPEL",
+    "oracle": "package oracle-epel-release-el9",
+    "amazon": "EPEL does not support Amazon Linux",
+}
+for each in ADVICE:
+    declare(f"certbot-missing-{each}", "certbot", SYSTEMS[each], [[["command", "rpm"], {"rc": 1}], *CERTBOT])
+
+
+@pytest.mark.parametrize(("system", "advice"), ADVICE.items())
+def test_certbot_without_epel_is_refused_before_it_is_installed(
+    system: str, advice: str, runs: Mapping[str, Run]
+) -> None:
+    run = runs[f"certbot-missing-{system}"]
     assert run.code == 2
-    assert "No enabled repository of server" in run.said
+    assert f"No enabled repository of certbot-missing-{system}" in run.said
     assert advice in run.said
     assert not run.args("package")
 
 
+OFFERED = [
+    [["command", "rpm"], {"rc": 1}],
+    [["command", "repoquery"], {"rc": 0, "stdout": "certbot-0:4.0.0-1.noarch"}],
+]
+for each in ("rocky", "fedora"):
+    declare(f"certbot-offered-{each}", "certbot", SYSTEMS[each], [*OFFERED, *CERTBOT])
+
+
 @pytest.mark.parametrize("system", ["rocky", "fedora"])
-def test_certbot_from_a_repository_that_offers_it(system: str, tmp_path: Path) -> None:
-    offered = [
-        [["command", "rpm"], {"rc": 1}],
-        [["command", "repoquery"], {"rc": 0, "stdout": "certbot-0:4.0.0-1.noarch"}],
-    ]
-    run = run_role("certbot", SYSTEMS[system], tmp_path, [*offered, *CERTBOT])
+def test_certbot_from_a_repository_that_offers_it(system: str, runs: Mapping[str, Run]) -> None:
+    run = runs[f"certbot-offered-{system}"]
     assert run.code == 0, run.text
     assert run.args("package")[0]["name"] == ["certbot"]
     assert run.args("systemd_service", "certbot-renew.timer")
 
 
-def test_certbot_that_is_installed_needs_no_repository(tmp_path: Path) -> None:
-    run = run_role("certbot", SYSTEMS["rocky"], tmp_path, CERTBOT)
+declare("certbot-installed", "certbot", SYSTEMS["rocky"], CERTBOT)
+
+
+def test_certbot_that_is_installed_needs_no_repository(runs: Mapping[str, Run]) -> None:
+    run = runs["certbot-installed"]
     assert run.code == 0, run.text
     assert not run.args("command", "repoquery")
 
@@ -320,9 +385,13 @@ NGINX = [
 ]
 
 
-def test_nginx_installs_the_tools_of_selinux_before_it_uses_them(tmp_path: Path) -> None:
-    off = [[["command", "getsebool"], {"rc": 0, "stdout": "httpd_can_network_connect --> off"}]]
-    run = run_role("nginx", {**SYSTEMS["rocky"], "selinux": {"status": "enabled"}}, tmp_path, [*off, *NGINX])
+OFF = [[["command", "getsebool"], {"rc": 0, "stdout": "httpd_can_network_connect --> off"}]]
+declare("nginx-selinux", "nginx", {**SYSTEMS["rocky"], "selinux": {"status": "enabled"}}, [*OFF, *NGINX])
+declare("nginx-no-selinux", "nginx", SYSTEMS["rocky"], NGINX)
+
+
+def test_nginx_installs_the_tools_of_selinux_before_it_uses_them(runs: Mapping[str, Run]) -> None:
+    run = runs["nginx-selinux"]
     names = [args["name"] for args in run.args("package")]
     assert ["libselinux-utils", "policycoreutils"] in names, run.text
     tools = next(number for number, call in enumerate(run.calls) if "libselinux-utils" in str(call))
@@ -331,8 +400,8 @@ def test_nginx_installs_the_tools_of_selinux_before_it_uses_them(tmp_path: Path)
     assert run.args("command", "setsebool")
 
 
-def test_nginx_needs_no_tools_of_selinux_where_it_is_off(tmp_path: Path) -> None:
-    run = run_role("nginx", SYSTEMS["rocky"], tmp_path, NGINX)
+def test_nginx_needs_no_tools_of_selinux_where_it_is_off(runs: Mapping[str, Run]) -> None:
+    run = runs["nginx-no-selinux"]
     assert not run.args("command", "getsebool")
     assert run.args("package"), run.text
     assert not run.args("package", "libselinux-utils")
