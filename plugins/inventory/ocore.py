@@ -554,11 +554,12 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):  # type: i
         # Hosts before groups: the name of a host that is called like a group would mean the group from then on.
         for planned in additions.hosts:
             inventory.add_host(planned.name)
-            host = inventory.hosts[planned.name] if planned.name in inventory.groups else None
-            for key, value in planned.variables.items():
-                if host is None:
-                    inventory.set_variable(planned.name, key, value)
-                else:
+            host = inventory.hosts[planned.name]
+            # Not by inventory.set_variable: it copies each value, to mark where it comes from, and takes as long as all else.
+            if host.vars.keys().isdisjoint(planned.variables):
+                host.vars.update(planned.variables)
+            else:
+                for key, value in planned.variables.items():
                     host.set_variable(key, value)
         for group in additions.groups:
             inventory.add_group(group)

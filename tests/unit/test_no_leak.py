@@ -10,6 +10,8 @@ import pytest
 from ansible_collections.ocore.cloud.extensions.emulator.process import Emulator
 from ansible_collections.ocore.cloud.tests.unit.helpers import loud
 
+pytestmark = pytest.mark.programs
+
 MARKS = {way: f"planted-{way.lower()}-7f3a" for way in loud.WAYS}
 MARKS["LINES"] = "planted-first\n  planted \"second' line\\"
 

@@ -16,6 +16,8 @@ import yaml
 from ansible_collections.ocore.cloud.extensions.emulator.process import Emulator
 from ansible_collections.ocore.cloud.tests.unit.helpers.playbooks import HostRun, Playbooks, by_host
 
+pytestmark = pytest.mark.programs
+
 ROOT = Path(__file__).resolve().parents[2]
 STAND_IN = """\
 - name: Show what the role gets

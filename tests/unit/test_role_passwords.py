@@ -11,6 +11,8 @@ import pytest
 import yaml
 from ansible_collections.ocore.cloud.tests.unit.helpers.playbooks import Playbooks, by_host
 
+pytestmark = pytest.mark.programs
+
 
 def users(password: str) -> list[dict[str, str]]:
     return [{"name": "anna", "password": password}]

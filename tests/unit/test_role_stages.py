@@ -11,6 +11,8 @@ import pytest
 import yaml
 from ansible_collections.ocore.cloud.tests.unit.helpers.playbooks import Playbooks
 
+pytestmark = pytest.mark.programs
+
 ROOT = Path(__file__).resolve().parents[2]
 STAND_IN = """\
 - name: Record that the role was run

@@ -11,14 +11,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from ansible_collections.ocore.cloud.plugins.plugin_utils._systems import SUPPORTED, system_problem
-from ansible_collections.ocore.cloud.tests.unit.helpers.playbooks import HostRun, Playbooks, by_host, once
+from ansible_collections.ocore.cloud.tests.unit.helpers.playbooks import HostRun, Playbooks, by_host
+
+pytestmark = pytest.mark.programs
 
 ROOT = Path(__file__).resolve().parents[2]
 #: Modules that run on the controller and decide; all others are recorded.
@@ -152,8 +154,10 @@ def write_role(role: str, where: Path) -> None:
             target.write_text(text)
 
 
-def run_all(where: Path, playbooks: Playbooks) -> dict[str, Any]:
-    """Run the roles of all cases in one play; return each `Run` as a dictionary."""
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory, playbooks: Playbooks) -> Mapping[str, Run]:
+    """Run the roles of all cases in one play; return what each did on its host."""
+    where = tmp_path_factory.mktemp("role_systems")
     for role in {case.role for case in CASES.values()}:
         write_role(role, where)
     (where / "action_plugins").mkdir()
@@ -176,21 +180,14 @@ def run_all(where: Path, playbooks: Playbooks) -> dict[str, Any]:
     tasks = [seen, {"name": "Run the role", "ansible.builtin.include_role": {"name": "{{ role_of_case }}"}}]
     play = {"hosts": "all", "connection": "local", "gather_facts": False, "tasks": tasks}
     (where / "play.yml").write_text(yaml.safe_dump([play]))
-    runs = by_host(playbooks.run("-i", "hosts.yml", "play.yml", cwd=where), list(CASES))
     return {
-        host: {
-            **asdict(run),
-            "calls": [json.loads(line) for line in (where / f"{host}.record").read_text().splitlines()],
-        }
-        for host, run in runs.items()
+        host: Run(
+            run.code,
+            run.text,
+            [tuple(json.loads(line)) for line in (where / f"{host}.record").read_text().splitlines()],
+        )
+        for host, run in by_host(playbooks.run("-i", "hosts.yml", "play.yml", cwd=where), list(CASES)).items()
     }
-
-
-@pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory, playbooks: Playbooks) -> Mapping[str, Run]:
-    """Return what the role did on each of the declared hosts."""
-    found = once(tmp_path_factory, "role_systems", lambda where: run_all(where, playbooks))
-    return {host: Run(run["code"], run["text"], [tuple(call) for call in run["calls"]]) for host, run in found.items()}
 
 
 def docker_answers(**packages: str) -> list[Any]:

@@ -67,6 +67,8 @@ def run(
                 "LC_ALL": "C.UTF-8",
                 "ANSIBLE_COLLECTIONS_PATH": str(path),
                 "ANSIBLE_LOG_PATH": str(directory / "run.log"),
+                # Newer releases of Ansible print the arguments of modules only then.
+                "ANSIBLE_INJECT_INVOCATION": "1",
                 "ANSIBLE_CACHE_PLUGIN": "ansible.builtin.jsonfile",
                 "ANSIBLE_CACHE_PLUGIN_CONNECTION": str(directory / "facts"),
                 "OCORE_API_URL": ocore.api_url,

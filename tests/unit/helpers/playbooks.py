@@ -4,20 +4,17 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
-import pytest
 from checkout import collections_dir
 
 SERVER = """
@@ -154,23 +151,3 @@ def blocks(output: str, host: str) -> str:
         if ours:
             found.append(line)
     return "\n".join(found)
-
-
-def once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], Mapping[str, Any]]) -> Mapping[str, Any]:
-    """Return what ``make`` gives, as JSON holds it, and call it once for all workers of pytest-xdist.
-
-    :param make: gets an empty directory.
-    """
-    if "PYTEST_XDIST_WORKER" not in os.environ:
-        return _through_json(make(factory.mktemp(name)))
-    kept = factory.getbasetemp().parent / f"{name}.json"
-    with open(kept.with_suffix(".lock"), "w", encoding="utf-8") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not kept.exists():
-            made = json.dumps(make(factory.mktemp(name)))
-            kept.write_text(made, encoding="utf-8")
-        return dict(json.loads(kept.read_text(encoding="utf-8")))
-
-
-def _through_json(value: Mapping[str, Any]) -> Mapping[str, Any]:
-    return dict(json.loads(json.dumps(value)))
