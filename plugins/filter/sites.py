@@ -7,7 +7,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ansible_collections.ocore.cloud.plugins.plugin_utils import _host_report, _instance_options, _sites, _systems
+from ansible_collections.ocore.cloud.plugins.plugin_utils import (
+    _host_report,
+    _instance_options,
+    _server_report,
+    _sites,
+    _systems,
+)
 
 
 class FilterModule:
@@ -19,6 +25,7 @@ class FilterModule:
             "nginx_user_files": _instance_options.nginx_user_files,
             "site_certificates": _sites.site_certificates,
             "host_report": _host_report.host_report,
+            "server_report": _server_report.server_report,
             "own_certificates": _sites.own_certificates,
             "instance_ports": _sites.instance_ports,
             "system_problem": _systems.system_problem,

@@ -186,6 +186,12 @@ listening:
   returned: always
   type: list
   elements: int
+addresses:
+  description:
+    - The addresses at which something listens on O(ports), by port. A port that nothing listens on has no entry.
+  returned: always
+  type: dict
+  sample: {"20000": ["127.0.0.1"]}
 """
 
 import os
@@ -210,6 +216,7 @@ from ansible_collections.ocore.cloud.plugins.module_utils._host.nginx import (
 )
 from ansible_collections.ocore.cloud.plugins.module_utils._host.nginx_sections import split_sections
 from ansible_collections.ocore.cloud.plugins.module_utils._host.nginx_tree import directive_elsewhere, read_tree
+from ansible_collections.ocore.cloud.plugins.module_utils._host.ports import listening_addresses
 
 
 def certificate_records(directory: str, names: list[str], trust: ssl.SSLContext) -> dict[str, dict[str, Any]]:
@@ -301,6 +308,7 @@ def main() -> None:
         sites=list(split_sections(read_text(params["own_file"]) or "").parts),
         certificates=found,
         listening=[port for port in params["ports"] if accepts(port)],
+        addresses={str(port): found for port, found in listening_addresses(set(params["ports"])).items()},
     )
 
 

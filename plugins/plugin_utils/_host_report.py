@@ -18,6 +18,8 @@ from ansible_collections.ocore.cloud.plugins.plugin_utils._sites import (
     certificate_of,
     covered,
     host_name,
+    is_running,
+    live_channel,
     phase_of_record,
     port_number,
     quoted,
@@ -70,16 +72,24 @@ def _port_drift(
         if port in open_ports:
             return [{"field": "status", "ocore": record.get("status"), "host": f"port {port} is open"}]
         return []
-    if site is None or site["maintenance"]:
-        return []
-    expected = {"http_port_host": site["http_port"]}
-    if site["live_port"] != site["http_port"]:
-        expected["longpolling_port_host"] = site["live_port"]
     return [
         {"field": name, "ocore": port, "host": "nothing listens on this port"}
-        for name, port in expected.items()
+        for name, port in _expected_ports(record, site).items()
         if port not in open_ports
     ]
+
+
+def _expected_ports(record: Mapping[str, Any], site: Mapping[str, Any] | None) -> dict[str, int]:
+    """Return the ports, by field, on which an instance must listen; none where it need not."""
+    if site is not None:
+        http, live = (None, None) if site["maintenance"] else (site["http_port"], site["live_port"])
+    else:
+        # Not served, for whatever reason; its ports are open all the same when it runs.
+        http = port_number(record.get("http_port_host")) if is_running(record) else None
+        live = live_channel(record, http, [])[1] if http else None
+    if http is None:
+        return {}
+    return {"http_port_host": http} if live in (None, http) else {"http_port_host": http, "longpolling_port_host": live}
 
 
 def _reasons(

@@ -174,7 +174,7 @@ def _names(record: Mapping[str, Any], zone: str, notes: list[str]) -> dict[str, 
     return names
 
 
-def _live_channel(record: Mapping[str, Any], http_port: int, notes: list[str]) -> tuple[str, int]:
+def live_channel(record: Mapping[str, Any], http_port: int, notes: list[str]) -> tuple[str, int]:
     """Return path and port of the live channel (WebSocket, longpolling). With 0 workers nothing listens on the second port."""
     major = odoo_major(record.get("odoo_version"))
     path = "/longpolling" if major is not None and major <= 15 else "/websocket"
@@ -250,7 +250,7 @@ def _claim_ports(record: Mapping[str, Any], slug: str, claims: _Claims, notes: l
     http_port = port_number(record.get("http_port_host"))
     if http_port is None or http_port in OWN_PORTS:
         raise _LeftOutError(f"http_port_host {quoted(record.get('http_port_host'))} is not a usable port")
-    path, live_port = _live_channel(record, http_port, notes)
+    path, live_port = live_channel(record, http_port, notes)
     for port in (http_port, live_port):
         if claims.ports.get(port, slug) != slug:
             raise _LeftOutError(f"port {port} is already used by instance '{claims.ports[port]}'")

@@ -23,10 +23,19 @@ STAND_IN = """\
 - name: Show what the role gets
   ansible.builtin.debug:
     msg: "GIVEN {{ odoo_host_instances | map(attribute='slug') | join(',') }}."
+- name: Show what the role knows of the server
+  ansible.builtin.debug:
+    msg: "PROXY {{ odoo_host_server.proxy_type | default('-', true) }}."
 - name: Set what the role would report
   ansible.builtin.set_fact:
     odoo_host_report: []
+    odoo_host_server_report: "{{ stand_in_report | default({'docker_version': none, 'disks': [], 'drift': []}) }}"
 """
+REPORT = {
+    "docker_version": "20.10",
+    "disks": [{"path": path, "total_bytes": 40 * 2**30, "free_bytes": 2**29} for path in ("/", "/data")],
+    "drift": [{"field": "docker_version", "ocore": "24 or newer", "host": "20.10", "message": "Docker 20.10 runs."}],
+}
 UNKNOWN = "00000000-3d20-5ec5-8a7c-210089b98dcf"
 
 
@@ -48,6 +57,7 @@ def copy_playbook(where: Path) -> Path:
     tasks = where / "playbooks" / "roles" / "stand_in" / "tasks"
     tasks.mkdir(parents=True)
     (tasks / "main.yml").write_text(STAND_IN)
+    shutil.copytree(ROOT / "roles/odoo_host/defaults", tasks.with_name("defaults"))
     return path
 
 
@@ -79,12 +89,15 @@ def cases(ocore: Emulator, playbooks: Playbooks, tmp_path_factory: pytest.TempPa
     ocore.reset()
     full, empty = ocore.server_ids()[:2]
     ocore.seed(1, slug="shop", serverId=full)
+    ocore.change_server(empty, proxyType="traefik")
     ocore.clear_log()
     hosts: dict[str, dict[str, object]] = {
         "unknown": {"odoo_host_server_id": f" {UNKNOWN} "},
         "empty": {"odoo_host_server_id": empty},
         "full": {"odoo_host_server_id": full},
         "given": {"odoo_host_instances": [], "ocore_instances": [{"slug": "north"}]},
+        "recorded": {"odoo_host_server": {"proxy_type": "caddy"}, "ocore_proxy_type": "nginx", "ocore_instances": []},
+        "reported": {"ocore_instances": [], "stand_in_report": REPORT},
     }
     inventory = where / "hosts.yml"
     inventory.write_text(yaml.safe_dump({"all": {"hosts": hosts}}))
@@ -118,6 +131,23 @@ def test_instances_given_for_a_host_win_over_those_of_the_inventory(cases: Cases
     assert "GIVEN ." in run.text, run.text
 
 
+def test_server_record_is_the_given_one_or_the_one_that_was_read_anyway(cases: Cases) -> None:
+    runs = cases[0]
+    known = {"recorded": "caddy", "empty": "traefik", "full": "-", "given": "-"}
+    assert {host: re.findall(r"PROXY (\S+)\.", runs[host].text) for host in known} == {
+        host: [proxy] for host, proxy in known.items()
+    }
+
+
+def test_server_report_is_shown_in_plain_lines(cases: Cases) -> None:
+    shown = cases[0]["reported"].text
+    assert '"server:                  Docker 20.10; 0.5 of 40.0 GiB free on /; 0.5 of 40.0 GiB free on /data",' in shown
+    assert '"server:                  drift: Docker 20.10 runs.",' in shown
+    nothing = cases[0]["given"].text
+    assert "0 instances" in nothing
+    assert "server: " not in nothing
+
+
 @pytest.mark.parametrize("answer", ["forbidden", "missing"])
 def test_server_is_not_looked_up_where_the_list_cannot_be_read(
     ocore: Emulator, playbook: Path, playbooks: Playbooks, answer: str
@@ -127,6 +157,7 @@ def test_server_is_not_looked_up_where_the_list_cannot_be_read(
     result = provision(ocore, playbook, playbooks, odoo_host_server_id=UNKNOWN)
     assert result.returncode == 0, result.stdout + result.stderr
     assert "GIVEN ." in result.stdout
+    assert "PROXY -." in result.stdout
 
 
 @pytest.mark.parametrize(
@@ -150,4 +181,5 @@ def test_servers_of_an_inventory_bring_their_instances_and_one_list_request_serv
     # Hosts run in parallel: the order of their results is any.
     assert result.stdout.count("GIVEN") == len(given)
     assert dict(re.findall(r'^ok: \[(\S+)\] => \{\s+"msg": "GIVEN (\S*)\."', result.stdout, re.MULTILINE)) == given
+    assert re.findall(r"PROXY (\S*)\.", result.stdout) == ["nginx"] * len(given)
     assert [entry["operation"] for entry in ocore.log()] == ["servers", "list"]

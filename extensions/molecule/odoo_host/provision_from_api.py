@@ -83,8 +83,11 @@ def served(result: dict[str, Any]) -> dict[str, dict[str, bool]]:
     (shown,) = [
         task["hosts"] for task in result["plays"][-1]["tasks"] if task["task"]["name"] == "Show what the host serves"
     ]
-    # One line for each instance, "shop    served at ...", and the summary.
-    lines = {host: [line.split()[:2] for line in seen["msg"][:-1]] for host, seen in shown.items()}
+    # One line for each instance, "shop    served at ...", some about the server, and the summary.
+    lines = {
+        host: [line.split()[:2] for line in seen["msg"][:-1] if not line.startswith("server:")]
+        for host, seen in shown.items()
+    }
     return {host: {slug: word == "served" for slug, word in found} for host, found in lines.items()}
 
 

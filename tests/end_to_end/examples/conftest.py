@@ -51,6 +51,7 @@ VARIABLES: dict[str, Any] = {
     "instances": [RECORD],
     "all": {"instances": [RECORD]},
     "odoo_host_report": [{"slug": "shop", "served": False, "reasons": ["no certificate"]}],
+    "odoo_host_server_report": {"docker_version": "29.1.0", "disks": [], "drift": []},
 }
 
 INVENTORY = """\

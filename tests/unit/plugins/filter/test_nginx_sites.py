@@ -625,6 +625,12 @@ def test_drift_of_certificates(
         ({}, [20000], ["longpolling_port_host"]),
         ({}, [], ["http_port_host", "longpolling_port_host"]),
         ({"workers": 0}, [20000], []),
+        # It runs, and is not served.
+        ({"domains": None}, [], ["http_port_host", "longpolling_port_host"]),
+        ({"domains": None}, [20000, 20001], []),
+        ({"domains": None, "workers": 0}, [], ["http_port_host"]),
+        ({"domains": None, "http_port_host": None}, [], []),
+        ({"domains": None, "status": "creating"}, [], []),
         ({"status": "stopped"}, [], []),
         ({"status": "stopped"}, [20000], ["status"]),
         ({"status": "deleting"}, [20000], ["status"]),

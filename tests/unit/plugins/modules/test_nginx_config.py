@@ -479,6 +479,7 @@ def test_info_reads_nginx_certificates_and_ports(
     assert result["installed"] is True
     assert result["features"]["ssl_reject_handshake"] is True
     assert result["listening"] == [port]
+    assert result["addresses"] == {str(port): ["127.0.0.1"]}
     found = result["certificates"]
     assert sorted(found) == ["broken", "nokey", "shop"]
     assert (found["shop"]["usable"], found["shop"]["trusted"]) == (True, False)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: oCore collection contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The process that holds a port is named."""
+"""What listens on ports is found: the process, and the addresses."""
 
 from __future__ import annotations
 
@@ -9,7 +9,11 @@ import socket
 from pathlib import Path
 
 import pytest
-from ansible_collections.ocore.cloud.plugins.module_utils._host.ports import other_holders, port_holder
+from ansible_collections.ocore.cloud.plugins.module_utils._host.ports import (
+    listening_addresses,
+    other_holders,
+    port_holder,
+)
 
 
 @pytest.mark.parametrize("family", [socket.AF_INET, socket.AF_INET6])
@@ -32,3 +36,20 @@ def test_port_holder_that_cannot_be_seen(tmp_path: Path) -> None:
     (tmp_path / "net" / "tcp").write_text(f"head\n{line}\n")
     (tmp_path / "1").mkdir()
     assert port_holder(80, str(tmp_path)) == "a process that cannot be seen from here"
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "127.0.0.2", "0.0.0.0", "::1", "::"])
+def test_port_addresses_are_those_at_which_something_listens(address: str) -> None:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family) as listener:
+        listener.bind((address, 0))
+        port = listener.getsockname()[1]
+        assert listening_addresses({port}) == {}
+        listener.listen()
+        assert listening_addresses({port, 1}) == {port: [address]}
+    assert listening_addresses({port}) == {}
+
+
+def test_port_addresses_need_no_read_without_ports_and_no_tables(tmp_path: Path) -> None:
+    assert listening_addresses(set()) == {}
+    assert listening_addresses({80}, str(tmp_path)) == {}
