@@ -29,7 +29,7 @@ from ansible.utils.display import Display
 from ansible_collections.ocore.cloud.extensions.eda.plugins.event_source import instances as events
 from ansible_collections.ocore.cloud.extensions.emulator.auth import Auth
 from ansible_collections.ocore.cloud.extensions.emulator.seed import seed
-from ansible_collections.ocore.cloud.plugins.module_utils._ops import control, fleet, info, instance
+from ansible_collections.ocore.cloud.plugins.module_utils._ops import control, doctor, fleet, info, instance
 from ansible_collections.ocore.cloud.plugins.module_utils._ops.run import Operation
 from ansible_collections.ocore.cloud.plugins.plugin_utils._fleet_page import render
 from ansible_collections.ocore.cloud.plugins.plugin_utils._fleet_report import fleet_report
@@ -423,6 +423,12 @@ def _report(stage: Stage) -> Iterator[str]:
             yield "a neighbour is missing in the page"
 
 
+def _doctor(stage: Stage) -> Iterator[str]:
+    result = stage.run(doctor.OPERATION)
+    if not result.get("checks"):
+        yield f"no findings: {result.get('msg')}"
+
+
 CONSUMERS: dict[str, Callable[[Stage], Iterator[str]]] = {
     "info": _info,
     "unchanged": _unchanged,
@@ -433,6 +439,7 @@ CONSUMERS: dict[str, Callable[[Stage], Iterator[str]]] = {
     "inventory": _inventory,
     "events": _events,
     "report": _report,
+    "doctor": _doctor,
 }
 
 

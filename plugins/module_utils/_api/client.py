@@ -246,7 +246,8 @@ class Client:
         """Take the env values of an instance for secrets, and mask all known ones in its free texts and unknown fields."""
         self.scrub.add(instance.secrets())
         if instance.model_extra:
-            instance.model_extra.update(scrubbed(dict(instance.model_extra), self.scrub))
+            # Cut first: a field may be nested deeper than Python can follow.
+            instance.model_extra.update(scrubbed(instance.unknown(), self.scrub))
         if instance.status_message:
             instance.status_message = self.scrub(instance.status_message)
         return instance
