@@ -24,7 +24,7 @@ from pathlib import Path
 import chart
 from inventory import inventories, servers
 from measure import Bench, Figure
-from tasks import fleets, growth, noops
+from tasks import LOOP, fleets, growth, noops
 
 ROOT = Path(__file__).resolve().parents[2]
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
@@ -44,12 +44,12 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=ROOT / ".build/bench", help="where files are written (%(default)s)")
     parser.add_argument("--publish", action="store_true", help="put them into docs as well")
     given = parser.parse_args()
-    sizes = [10, 100, 1000] if given.quick else [10, 100, 1000, 10_000]
+    sizes = [10, 100] if given.quick else [10, 100, 1000, 10_000]
     measured: dict[str, list[Figure]] = {}
     with tempfile.TemporaryDirectory() as directory:
         bench = Bench(Path(directory), 1 if given.quick else given.repeat)
         parts: dict[str, Callable[[], Iterator[Figure]]] = {
-            "noops": lambda: noops(bench),
+            "noops": lambda: noops(bench, *((3, 4) if given.quick else (LOOP, 40))),
             "fleets": lambda: fleets(bench, sizes, 10 if given.quick else 100),
             "growth": lambda: growth(bench, [sizes[0], sizes[-1]]),
             "inventories": lambda: inventories(bench, [100] if given.quick else [1000, 10_000]),

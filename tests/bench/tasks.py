@@ -14,11 +14,10 @@ from hcloud_api import hcloud_api
 from measure import Bench, Emulator, Figure, Run, ratio, reach, taken
 
 LOOP = 20
-HOSTS = 40
 
 
-def noops(bench: Bench) -> Iterator[Figure]:
-    """Measure a task that has nothing to do: in a loop on one host, and on many hosts."""
+def noops(bench: Bench, turns: int, many: int) -> Iterator[Figure]:
+    """Measure a task that has nothing to do: in a loop of so many turns on one host, and on many hosts."""
     with Emulator("--seed", "5") as emulator, hcloud_api(1) as hcloud:
         one = emulator.instances("acme")[0]
         ours = {"ocore.cloud.ocore_instance": {"slug": one["slug"], "name": one["name"]}}
@@ -35,8 +34,8 @@ def noops(bench: Bench) -> Iterator[Figure]:
             "hcloud.server": {"hetzner.hcloud.server": server},
         }
         for title, count, hosts, extra in (
-            (f"loop of {LOOP}", LOOP, 0, {"loop": list(range(LOOP))}),
-            (f"{HOSTS} hosts", HOSTS, HOSTS, {}),
+            (f"loop of {turns}", turns, 0, {"loop": list(range(turns))}),
+            (f"{many} hosts", many, many, {}),
         ):
             play = partial(bench.play, environment=reach(emulator), hosts=hosts)
             runs: dict[str, Callable[[], Run]] = {"empty": partial(play, None)}
