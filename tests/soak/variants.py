@@ -11,7 +11,7 @@ from __future__ import annotations
 import itertools
 import random
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from allpairspy import AllPairs
@@ -86,7 +86,10 @@ class Case:
 
     @property
     def story(self) -> Story:
-        return STORIES_BY_NAME[self.what]
+        story = STORIES_BY_NAME[self.what]
+        if self.switches.get("server_names") == "same" and "server" in story.options:
+            return replace(story, options={**story.options, "server": "server"})  # as both are called then
+        return story
 
 
 ALSO = [

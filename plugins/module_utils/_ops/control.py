@@ -51,26 +51,28 @@ def apply_action(run: Run, instance: Instance, action: str) -> Steps[Instance]:
     return (yield from _await_effect(run, instance, action))
 
 
-def apply_owed_restart(run: Run, instance: Instance) -> Steps[Instance]:
-    """Restart an instance after a change; a refusal for now is waited out until the deadline.
+def apply_owed_action(run: Run, instance: Instance, action: str) -> Steps[Instance]:
+    """Request an action that follows on a change of this task; a refusal for now is waited out until the deadline.
+
+    The change itself may keep the instance busy, and not every API shows that in the status.
 
     :returns: the instance as seen last.
-    :raises OcoreError: when it fails; the text holds the task that makes the restart up.
+    :raises OcoreError: when it fails; the text holds the task that makes the action up.
     """
     advice = (
-        "The change is stored, but the restart that applies it is still owed: make it up with "
-        f'ocore.cloud.ocore_instance_control: {{id: "{instance.id}", state: restarted}}.'
+        f"The change is stored, but the {action}{' that applies it' if action == 'restart' else ''} is still owed: make it up "
+        f'with ocore.cloud.ocore_instance_control: {{id: "{instance.id}", state: {_DONE[action]}}}.'
     )
     while True:
         try:
-            _request(run, instance, "restart")
+            _request(run, instance, action)
             break
         except OcoreError as error:
             if error.status not in REFUSED_FOR_NOW or not run.options["wait"]:
                 error.message += f" {advice}"
                 raise
-        instance = yield from wait_until_idle(instance, "accept the restart", advice, at_least_one_poll=True)
-    return (yield from _await_effect(run, instance, "restart"))
+        instance = yield from wait_until_idle(instance, f"accept the {action}", advice, at_least_one_poll=True)
+    return (yield from _await_effect(run, instance, action))
 
 
 def _request(run: Run, instance: Instance, action: str) -> None:

@@ -23,7 +23,7 @@ from ansible_collections.ocore.cloud.plugins.module_utils._ops.arguments import 
     DECLARATION_SPEC,
     WAIT_SPEC,
 )
-from ansible_collections.ocore.cloud.plugins.module_utils._ops.control import apply_action, apply_owed_restart
+from ansible_collections.ocore.cloud.plugins.module_utils._ops.control import apply_action, apply_owed_action
 from ansible_collections.ocore.cloud.plugins.module_utils._ops.creation import (
     create_once,
     refuse_lookalike,
@@ -269,10 +269,9 @@ def _apply_change(run: Run, prepared: Prepared, current: Instance) -> Steps[Inst
     updated: Instance | None = None
     if plan.update:
         updated = current = yield from _update(run, declaration, current, plan.update)
-    if plan.action == "restart" and phase(current) is not Phase.STOPPED:
-        current = yield from apply_owed_restart(run, current)
-    elif plan.action in ("start", "stop"):
-        current = yield from apply_action(run, current, plan.action)
+    if plan.action and (plan.action != "restart" or phase(current) is not Phase.STOPPED):
+        owed = updated is not None or plan.action == "restart"
+        current = yield from (apply_owed_action if owed else apply_action)(run, current, plan.action)
     if updated is not None and current is not updated:
         _refuse_lost_env_vars(run, current, plan.update or {})
     return current

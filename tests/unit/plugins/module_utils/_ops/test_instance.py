@@ -460,6 +460,28 @@ def test_restart_on_change_that_is_refused_until_the_deadline_names_the_task_tha
     assert result["actions"] == ["update"]
 
 
+def test_stop_after_an_update_that_keeps_the_instance_busy_is_waited_out(ocore: Scripted) -> None:
+    # An API whose PUT restarts, but never shows it in the status, refused the stop: the task gave up after half of its work.
+    ocore.expect("GET", PATH, answer=wire())
+    ocore.expect("PUT", PATH, answer=wire(name="New"))
+    ocore.expect("POST", CONTROL, json={"action": "stop"}, status=409)
+    ocore.expect("GET", PATH, answer=wire(name="New"))
+    ocore.expect("POST", CONTROL, json={"action": "stop"}, status=202)
+    ocore.expect("GET", PATH, answer=wire(name="New", status="stopped"))
+    result = declare(ocore, id=ID, name="New", power="stopped", retries=0)
+    assert ("failed" in result, result["actions"]) == (False, ["update", "stop"])
+
+
+def test_stop_after_an_update_that_is_refused_names_the_task_that_makes_it_up(ocore: Scripted) -> None:
+    ocore.expect("GET", PATH, answer=wire())
+    ocore.expect("PUT", PATH, answer=wire(name="New"))
+    ocore.expect("POST", CONTROL, status=403)
+    result = declare(ocore, id=ID, name="New", power="stopped")
+    assert "the stop is still owed" in result["msg"]
+    assert f'ocore.cloud.ocore_instance_control: {{id: "{ID}", state: stopped}}' in result["msg"]
+    assert result["actions"] == ["update"]
+
+
 OWED = {"createdAt": "2026-01-01T00:00:00Z", "lastRestartAt": "2026-02-01T00:00:00Z"}
 
 
