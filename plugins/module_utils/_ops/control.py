@@ -52,7 +52,7 @@ def apply_action(run: Run, instance: Instance, action: str) -> Steps[Instance]:
 
 
 def apply_owed_action(run: Run, instance: Instance, action: str) -> Steps[Instance]:
-    """Request an action that follows on a change of this task; a refusal for now is waited out until the deadline.
+    """Request an action that follows on a stored change; a refusal for now is waited out until the deadline.
 
     The change itself may keep the instance busy, and not every API shows that in the status.
 
