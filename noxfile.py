@@ -447,10 +447,10 @@ def lock(session: nox.Session) -> None:
     path.write_text(f"{LICENCE}{path.read_text(encoding='utf-8')}", encoding="utf-8")
 
 
-@nox.session
+@nox.session(python=NEWEST.python)
 def bench(session: nox.Session) -> None:
     """Measure this collection beside others; no verdict, but figures."""
-    _install(session, "-r", "tests/bench/requirements.txt")
+    _install(session, NEWEST.requirement, "-r", "tests/bench/requirements.txt")
     session.run("python", "tests/bench", *session.posargs)
 
 

@@ -153,7 +153,7 @@ EXAMPLES = r"""
 
 - name: Show the address of the shop
   ansible.builtin.debug:
-    msg: "https://{{ shop.instance.auto_subdomain }} is {{ shop.instance.status }}"
+    msg: "{{ shop.instance.auto_subdomain or shop.instance.slug }} is {{ shop.instance.status }}"
 
 - name: Set one variable, keep the others, and restart the shop if something changed
   ocore.cloud.ocore_instance:

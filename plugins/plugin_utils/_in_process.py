@@ -11,7 +11,9 @@ loaded once per run. Nothing else is shared: a worker makes its own client and t
 
 from __future__ import annotations
 
+import gc
 import json
+import multiprocessing
 import os
 import shutil
 import sys
@@ -40,6 +42,9 @@ SWITCH = "ocore_in_process"
 _PROFILE = "legacy"
 """How ansible-core exchanges JSON with a module that asks for nothing special, as ours do."""
 
+_RECORDS = ("results", "instances")
+"""Keys of a result that may hold thousands of records: plain values of JSON's types, which ansible-core takes as they are."""
+
 # Looked up here, in the main process, since it costs an import.
 _ARGUMENTS_ENCODER = get_module_encoder(_PROFILE, Direction.CONTROLLER_TO_MODULE)
 _ARGUMENTS_DECODER = get_module_decoder(_PROFILE, Direction.CONTROLLER_TO_MODULE)
@@ -56,6 +61,9 @@ class InProcessAction(NormalAction):  # type: ignore[misc]
         if not self._can_run_here(task_vars):
             result: dict[str, Any] = super().run(tmp, task_vars)
             return result
+        if multiprocessing.parent_process() is not None:
+            # A worker ends with its task: looking for cycles among 10,000 records costs more than planning them.
+            gc.disable()
         return self._as_from_module(self._run_here(task_vars))
 
     def _can_run_here(self, task_vars: Mapping[str, Any]) -> bool:
@@ -128,12 +136,12 @@ class InProcessAction(NormalAction):  # type: ignore[misc]
 
     def _as_from_module(self, result: Mapping[str, Any]) -> dict[str, Any]:
         """Have ansible-core take the result as it takes a module's: as untrusted, and with the same words for errors."""
-        text = json.dumps(result, cls=_RESULT_ENCODER)
+        records = {key: result[key] for key in _RECORDS if key in result}
+        text = json.dumps({key: value for key, value in result.items() if key not in records}, cls=_RESULT_ENCODER)
         taken = self._parse_returned_data({"stdout": text, "stderr": "", "rc": 0}, _PROFILE)
-        if isinstance(taken, dict):  # up to ansible-core 2.20
-            return taken
-        as_dict: dict[str, Any] = taken.as_result_dict(for_round_trip=True)
-        return as_dict
+        # Up to ansible-core 2.20 it is a dict.
+        as_dict = taken if isinstance(taken, dict) else taken.as_result_dict(for_round_trip=True)
+        return {**as_dict, **records}
 
 
 def _echoes_arguments(task_vars: Mapping[str, Any]) -> bool:

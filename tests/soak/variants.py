@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -129,26 +129,30 @@ def covering(seed: int) -> list[dict[str, Any]]:
     return [dict(zip(names, row, strict=True)) for row in AllPairs(shuffled, filter_func=sensible)]
 
 
-def _cases(size: int, seed: int) -> Iterator[Case]:
-    """Give all of one covering array after the other."""
-    left = size
-    for number in itertools.count():
-        rows = covering(seed + number)
-        every = [Case(what, _changed(row)) for row in rows for what in WHATS]
-        random.Random(seed).shuffle(every)
-        yield from every[:left]
-        left -= len(every)
-        if left <= 0:
-            return
+def cases_of(whats: Iterable[str]) -> Callable[[int, int], Iterator[Case]]:
+    """Return a function that gives so many cases: each of these on all variants of one covering array after the other."""
+
+    def cases(size: int, seed: int) -> Iterator[Case]:
+        for number in itertools.count():
+            every = [Case(what, given(row)) for row in covering(seed + number) for what in whats]
+            random.Random(seed).shuffle(every)
+            yield from every[:size]
+            size -= len(every)
+            if size <= 0:
+                return
+
+    return cases
 
 
-def _changed(row: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
+def given(row: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
+    """Return the switches of a variant that are not at their default."""
     return tuple(sorted((name, value) for name, value in row.items() if value != SWITCHES[name].default))
 
 
-def _find(name: str) -> Case:
-    what, _slash, given = name.partition("/")
-    pairs = [pair.partition("=") for pair in given.split(",") if pair]
+def find(name: str) -> Case:
+    """Return the case that `Case.name` names."""
+    what, _slash, switches = name.partition("/")
+    pairs = [pair.partition("=") for pair in switches.split(",") if pair]
     return Case(what, tuple((name, SWITCHES[name].read(value)) for name, _equals, value in pairs))
 
 
@@ -196,8 +200,13 @@ def _read(case: Case, verdict: Verdict) -> None:
 
 def _refused(case: Case, text: str, verdict: Verdict) -> None:
     verdict.counts["refused"] += 1
-    if not any(excuse.fits(case, text) for excuse in EXCUSES):
+    if not excused(case, text):
         verdict.add("refused", text[:400])
+
+
+def excused(case: Case, text: str) -> bool:
+    """Return whether the documentation has what is said for this variant."""
+    return any(excuse.fits(case, text) for excuse in EXCUSES)
 
 
 @dataclass(frozen=True)
@@ -254,4 +263,4 @@ KINDS = {
     "restless": "the second run changes something",
     "neighbour": "an instance that the task is not about was changed",
 }
-CAMPAIGN = Campaign("variants", _cases, _find, _play, KINDS)
+CAMPAIGN = Campaign("variants", cases_of(WHATS), find, _play, KINDS)

@@ -114,7 +114,15 @@ class Scrubber:
         """Return the secrets that can be read in ``text``, quoted or not."""
         if not self._by_start:
             return set()
-        return {secret for view in _views(text) for secret in self._in(view)}
+        return {secret for view in _views(text, self._may_be_encoded) for secret in self._in(view)}
+
+    def _may_be_encoded(self, view: str) -> bool:
+        """Return whether base64 in ``view`` may hold a secret: of few secrets that is seen without decoding."""
+        starts = tuple(self._by_start)
+        if len(starts) > FEW_STARTS:
+            return True
+        standard = _standard(view)
+        return any(part in standard for start in starts for part in _encoded_parts(start))
 
     def _in(self, view: str) -> Iterator[str]:
         for index, secrets in self._starts(view):
@@ -153,15 +161,19 @@ def _readings(secret: str) -> Iterator[str]:
         yield from (_flat(line) for line in lines if len(line) >= LINE_LEAST)
 
 
-def _views(text: str) -> Iterator[str]:
-    """Give ``text`` in every way in which it may be read, with each run of white space as one blank."""
+def _views(text: str, may_be_encoded: Callable[[str], bool]) -> Iterator[str]:
+    """Give ``text`` in every way in which it may be read, with each run of white space as one blank.
+
+    :param may_be_encoded: whether decoding the base64 in a view is worth while.
+    """
     views = newest = {text}
     for _depth in range(3):
         newest = {decode(view) for view in newest for mark, decode in _DECODERS if mark in view} - views
         views = views | newest
     for view in views:
         yield _flat(view)
-        yield from _base64_views(view)
+        if may_be_encoded(view):
+            yield from _base64_views(view)
 
 
 def _unescape(text: str) -> str:
@@ -194,9 +206,31 @@ _DECODERS: tuple[tuple[str, Callable[[str], str]], ...] = (
 )
 
 
+def _standard(text: str) -> str:
+    """Return ``text`` with base64 of URLs and file names in the alphabet of all others."""
+    return text.replace("-", "+").replace("_", "/")
+
+
+@functools.lru_cache(256)
+def _encoded_parts(start: str) -> tuple[str, ...]:
+    """Return what base64 shows of a text, whatever stands around it: one part for each of the three places it may have.
+
+    White space may differ from that in the text, so a text with white space may be encoded as anything.
+    """
+    if _WHITE.search(start):
+        return ("",)
+    data = start.encode("utf-8", "surrogatepass")
+    parts = []
+    for before in range(3):
+        encoded = base64.b64encode(bytes(before) + data).decode()
+        # A character holds 6 bits: those at the ends share theirs with what stands there.
+        parts.append(encoded[-(-8 * before // 6) : 8 * (before + len(data)) // 6])
+    return tuple(parts)
+
+
 def _base64_views(text: str) -> Iterator[str]:
     for run in _BASE64.findall(text):
-        standard = run.replace("-", "+").replace("_", "/")
+        standard = _standard(run)
         for start in range(4):  # what stands before may be of the same alphabet
             piece = standard[start:]
             piece = piece[: len(piece) - (len(piece) % 4 == 1)]
@@ -235,14 +269,16 @@ def scrubbed(value: Any, scrub: Scrubber) -> Any:
 
 
 def _texts(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        for item in value.values():
-            yield from _texts(item)
-    elif isinstance(value, list):
-        for item in value:
-            yield from _texts(item)
+    """Give all texts of a value, but for keys."""
+    waiting = [value]
+    while waiting:
+        found = waiting.pop()
+        if isinstance(found, str):
+            yield found
+        elif isinstance(found, dict):
+            waiting += found.values()
+        elif isinstance(found, list):
+            waiting += found
 
 
 def _scrubbed_texts(texts: list[str], scrub: Scrubber) -> dict[str, str]:

@@ -68,8 +68,7 @@ def execute(run: Run) -> None:
     if items or run.options["purge"]:
         purged = place_on_servers(run, items)
         listing = run.client.list_instances()
-        with thread_pool(run.options["max_parallel"]) as pool:
-            list(pool.map(lambda item: plan_item(item, listing), items))
+        _plan_items(items, listing, run.options["max_parallel"])
         _refuse_double_matches(items)
         items += plan_purge(run, items, listing, purged)
         try:
@@ -165,12 +164,12 @@ def _share_claims(items: Sequence[Item]) -> None:
 def _duplicates(items: Sequence[Item]) -> list[str]:
     """Name what is declared twice. The same name twice is fine where slugs or ids tell the instances apart."""
     by_name = {item.declaration.identity.name for item in items if item.declaration.identity.key == "name"}
-    seen: Counter[tuple[str, str]] = Counter()
-    for item in items:
-        for key in KEYS:
-            value = getattr(item.declaration.identity, key)
-            if value and (key != "name" or value in by_name):
-                seen[key, value if key == "name" else value.casefold()] += 1
+    seen = Counter(
+        (key, value if key == "name" else value.casefold())
+        for item in items
+        for key in KEYS
+        if (value := getattr(item.declaration.identity, key)) and (key != "name" or value in by_name)
+    )
     return [f"{key} {value} is declared {count} times." for (key, value), count in seen.items() if count > 1]
 
 
@@ -211,6 +210,22 @@ def place_on_servers(run: Run, items: Sequence[Item]) -> list[str]:
     for item in items:
         item.declaration = item.declaration.on_server(ids)
     return [server if server in known else ids[server] for server in purged]
+
+
+def _plan_items(items: Sequence[Item], listing: Listing, threads: int) -> None:
+    """Plan all items, a few at a time, since some have to be read by id."""
+    waiting = iter(items)
+
+    def plan_rest(_number: int) -> None:
+        for item in waiting:
+            plan_item(item, listing)
+
+    # One job for each thread: one for each item would take more time than most of the plans.
+    with thread_pool(threads) as pool:
+        try:
+            list(pool.map(plan_rest, range(threads)))
+        finally:
+            list(waiting)  # after an interrupt nothing more is begun
 
 
 def plan_item(item: Item, listing: Listing) -> None:

@@ -68,6 +68,11 @@ class Prepared:
     listing: Listing | None
     by_id: bool = False
 
+    @property
+    def idle(self) -> bool:
+        """Return whether there is nothing to send and nothing to wait for."""
+        return not self.plan.actions and (self.current is None or phase(self.current) in SETTLED)
+
 
 def execute(run: Run) -> None:
     """Create, change or remove one instance as declared.

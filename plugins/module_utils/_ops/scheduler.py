@@ -144,7 +144,11 @@ class Scheduler:
     def _loop(self, pool: ThreadPoolExecutor) -> None:
         for item in self._items:
             if isinstance(item.state, Planned):
-                self._submit(pool, _BEGIN, item, _steps(item, item.state.prepared), None)
+                prepared = item.state.prepared
+                if prepared.idle:
+                    self._take_steps(item, _steps(item, prepared), None)  # sends nothing, and a thread would cost more
+                else:
+                    self._submit(pool, _BEGIN, item, _steps(item, prepared), None)
         ticks = self._run.clock.ticks()
         while self._running or self._waiting:
             self._collect()
@@ -167,11 +171,16 @@ class Scheduler:
         pool.submit(self._advance).add_done_callback(self._ended.put)
 
     def _advance(self) -> Item:
-        """Take the most urgent item's steps to the next wait, or to their end. Runs in a thread."""
+        """Take the most urgent item's steps. Runs in a thread."""
         _priority, _order, item, steps, found = self._work.get_nowait()
+        self._take_steps(item, steps, found)
+        return item
+
+    def _take_steps(self, item: Item, steps: Steps[None], found: Instance | None) -> None:
+        """Take an item's steps to the next wait, or to their end."""
         if isinstance(item.state, Planned) and (self._closed or self._is_too_late()):
             item.state = Skipped()
-            return item
+            return
         item.state = Working(steps)
         try:
             while True:
@@ -185,7 +194,6 @@ class Scheduler:
             self._fail(item, as_ocore_error(error))
         else:
             item.state = Waiting(steps, wait, self._run.clock.elapsed())
-        return item
 
     def _is_too_late(self) -> bool:
         return self._run.clock.timeout > 0 and self._run.clock.expired()

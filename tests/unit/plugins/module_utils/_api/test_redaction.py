@@ -10,6 +10,7 @@ import json
 import urllib.parse
 from typing import Any
 
+import hypothesis.strategies as st
 import pytest
 from ansible_collections.ocore.cloud.plugins.module_utils._api import redaction
 from ansible_collections.ocore.cloud.plugins.module_utils._api.redaction import (
@@ -20,6 +21,7 @@ from ansible_collections.ocore.cloud.plugins.module_utils._api.redaction import 
     is_mask,
     scrubbed,
 )
+from hypothesis import given
 
 SECRET = "p<w&\"1'/ü+=two words"
 
@@ -144,6 +146,21 @@ def test_secret_is_masked_in_a_quoting_of_a_quoting(quotings: tuple[Any, ...]) -
     assert "two" not in masked
 
 
+@given(
+    secret=st.text(st.characters(exclude_categories=["Cs"]), min_size=4, max_size=12),
+    before=st.binary(max_size=5),
+    after=st.binary(max_size=5),
+    encode=st.sampled_from([base64.b64encode, base64.urlsafe_b64encode]),
+)
+def test_secret_is_found_in_base64_by_few_secrets_as_by_many(
+    secret: str, before: bytes, after: bytes, encode: Any
+) -> None:
+    # Of few secrets base64 is looked at only where it may hold one; of many it is always decoded.
+    text = f"Authorization: {encode(before + secret.encode() + after).decode()}"
+    many = Scrubber([secret, *(f"{number:04}-another" for number in range(redaction.FEW_STARTS + 1))])
+    assert Scrubber([secret]).finds(text) == many.finds(text)
+
+
 def test_secret_that_is_read_but_not_located_hides_the_whole_text() -> None:
     # Half of it is percent-encoded twice over, and then written as entities: no pattern foresees that.
     shown = "".join(f"&#{ord(c)};" for c in urllib.parse.quote("hunter%2", safe="")) + "-and-more"
@@ -166,7 +183,7 @@ def test_secret_lookup_costs_the_length_of_the_text_and_not_the_number_of_secret
             looked_at.append(prefix)
             return super().startswith(prefix, *where)
 
-    monkeypatch.setattr(redaction, "_views", lambda text: [Text(text)])
+    monkeypatch.setattr(redaction, "_views", lambda text, _may_be_encoded: [Text(text)])
     assert scrub("the container ended with 12345") == "the container ended with 12345"
     assert len(looked_at) <= 20
 
