@@ -51,10 +51,12 @@ BOTH_DOORS = "2.20"
 
 RUNTIME = ("-r", "meta/ee-requirements.txt")
 EMULATOR = ("-r", "extensions/emulator/requirements.txt")
-#: Releases and hashes of what is developed with; sessions take it with the variable LOCKED=1, and `nox -s lock` renews it.
+#: Releases and hashes of what is developed with, but for ansible-core, of which each session has its own. Sessions take it with
+#: the variable LOCKED=1, and `nox -s lock` renews it.
 LOCKED = "tests/tools/locked.txt"
-#: What it locks. Not ansible-core, of which each session has its own.
-DEVELOPED_WITH = ("tools/lint", "tools/build", "tools/nox", "unit/", "soak/", "contract/")
+
+#: The lines that hold the version of the collection.
+VERSIONS = {"galaxy.yml": "version: {}", "plugins/module_utils/_api/transport.py": 'VERSION = "{}"'}
 
 LICENCE = "# SPDX-FileCopyrightText: oCore collection contributors\n# SPDX-License-Identifier: GPL-3.0-or-later\n"
 #: What the archive holds: what runs, what documents it, and what the platforms around Ansible read.
@@ -101,8 +103,11 @@ nox.options.error_on_missing_interpreters = False
 os.environ.setdefault("UV_PYTHON_DOWNLOADS", "never")
 
 
-def _settings_of_pip() -> dict[str, str]:
-    """Return pip's settings for a package index as the variables that uv reads, which knows no configuration of pip."""
+def _settings_of_pip(locked: bool = False) -> dict[str, str]:
+    """Return pip's settings for a package index as the variables that uv reads, which knows no configuration of pip.
+
+    :param locked: use one index only: files of the same name elsewhere may differ from those that are locked.
+    """
     listed = subprocess.run(
         [sys.executable, "-m", "pip", "config", "list"], capture_output=True, text=True, check=False
     )
@@ -116,21 +121,26 @@ def _settings_of_pip() -> dict[str, str]:
         "constraint": "UV_CONSTRAINT",
         "trusted-host": "UV_INSECURE_HOST",
     }
+    if locked:
+        known = {pip: uv for pip, uv in known.items() if pip not in ("extra-index-url", "find-links")}
     given = {uv: settings[pip] for pip, uv in known.items() if settings.get(pip) and not os.environ.get(uv)}
     # As pip does it: the best version of all indexes, not the first index that knows the name.
     return {**given, "UV_INDEX_STRATEGY": "unsafe-best-match"}
 
 
-def _install(session: nox.Session, *requirements: str) -> None:
-    """Install into the environment of a session, unless it holds just these requirements."""
+def _install(session: nox.Session, *requirements: str, lockable: bool = True) -> None:
+    """Install into the environment of a session, unless it holds just these requirements.
+
+    :param lockable: whether ``LOCKED=1`` decides about releases; not for a session that chooses them itself.
+    """
     files = [ROOT / name for option, name in itertools.pairwise(requirements) if option == "-r"]
     said = "\n".join([*requirements, *(path.read_text(encoding="utf-8") for path in files)])
     digest = hashlib.sha256(f"{said}{os.environ.get('LOCKED')}".encode()).hexdigest()
     stamp = Path(session.virtualenv.location) / ".requirements"
     if stamp.exists() and stamp.read_text(encoding="utf-8") == digest:
         return
-    locked = ("--constraint", LOCKED) if os.environ.get("LOCKED") else ()
-    session.install(*requirements, *locked, env=_settings_of_pip())
+    locked = ("--constraint", LOCKED) if os.environ.get("LOCKED") and lockable else ()
+    session.install(*requirements, *locked, env=_settings_of_pip(locked=bool(locked)))
     stamp.write_text(digest, encoding="utf-8")
 
 
@@ -276,6 +286,7 @@ def unit_lowest(session: nox.Session) -> None:
         "-r",
         "tests/unit/requirements.txt",
         *EMULATOR,
+        lockable=False,
     )
     paths = session.posargs or ("-m", "not programs", "tests/unit/plugins", "--ignore=tests/unit/plugins/modules")
     session.run("pytest", "-q", "-n", "auto", "--dist", "loadfile", *paths, env=_collections())
@@ -378,7 +389,7 @@ def build(session: nox.Session) -> None:
     copy = copy_tree("release")
     _build_again(session, archive, copy)
     with session.chdir(copy):
-        session.run("antsibull-changelog", "release", "--date", "2000-01-01", silent=True, env=_collections())
+        session.run("antsibull-changelog", "release", "--version", "999.0.0", silent=True, env=_collections())
     with session.chdir(out):
         _import(session, archive)
         _use(session, archive)
@@ -424,11 +435,32 @@ def _use(session: nox.Session, archive: Path) -> None:
     session.run("ansible-playbook", "--syntax-check", *playbooks, env=env, silent=True)
 
 
+@nox.session(python=NEWEST.python)
+def release(session: nox.Session) -> None:
+    """Give the collection a version and write its changelog: nox -s release -- 0.2.0."""
+    if len(session.posargs) != 1:
+        session.error("Say which version: nox -s release -- 0.2.0")
+    _install(session, NEWEST.requirement, "-r", "tests/tools/build-requirements.txt", *RUNTIME)
+    version = session.posargs[0]
+    for name, line in VERSIONS.items():
+        path = ROOT / name
+        text, count = re.subn(
+            f"^{line.format('.*')}$", line.format(version), path.read_text(encoding="utf-8"), flags=re.MULTILINE
+        )
+        if count != 1:
+            session.error(f"{name} has {count} lines with a version")
+        path.write_text(text, encoding="utf-8")
+    with session.chdir(collections_dir() / "ansible_collections/ocore/cloud"):
+        session.run("antsibull-changelog", "release", "--version", version, env=_collections())
+
+
 @nox.session
 def lock(session: nox.Session) -> None:
     """Renew the lock of what is developed with: the newest releases, with their hashes."""
     _install(session, "uv>=0.8")
-    files = [f"tests/{name}{'' if name.endswith('/') else '-'}requirements.txt" for name in DEVELOPED_WITH]
+    files = sorted(
+        str(path) for top in ("docs", "extensions", "meta", "tests") for path in Path(top).rglob("*requirements.txt")
+    )
     quiet = ("--quiet", "--no-header", "--no-annotate", "--no-emit-index-url", "--no-emit-find-links")
     without = [option for name in ("ansible-core", "ansible") for option in ("--no-emit-package", name)]
     command = (
@@ -441,8 +473,7 @@ def lock(session: nox.Session) -> None:
         "--generate-hashes",
         "--upgrade",
     )
-    requirements = (*files, RUNTIME[1], EMULATOR[1])
-    session.run(*command, *quiet, *without, *requirements, "--output-file", LOCKED, env=_settings_of_pip())
+    session.run(*command, *quiet, *without, *files, "--output-file", LOCKED, env=_settings_of_pip(locked=True))
     path = ROOT / LOCKED
     path.write_text(f"{LICENCE}{path.read_text(encoding='utf-8')}", encoding="utf-8")
 

@@ -22,11 +22,13 @@ from importlib.metadata import version
 from pathlib import Path
 
 import chart
-from inventory import inventories, servers
+from inventory import inventories, memory, servers
 from measure import Bench, Figure
 from tasks import LOOP, fleets, growth, noops
 
 ROOT = Path(__file__).resolve().parents[2]
+GIGABYTES = 1600 * 1000**2 / 1024**2
+"""MiB that an inventory of 50,000 may need at most: 1.6 GB."""
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 """What stands between these in docs/benchmarks.md is written by ``--publish``."""
 
@@ -39,7 +41,7 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="small numbers, one run each: does it work?")
     parser.add_argument("--repeat", type=int, default=5, help="runs of which the median is taken (%(default)s)")
     parser.add_argument(
-        "--only", choices=["noops", "fleets", "growth", "inventories", "servers"], help="one part of it"
+        "--only", choices=["noops", "fleets", "growth", "inventories", "servers", "memory"], help="one part of it"
     )
     parser.add_argument("--out", type=Path, default=ROOT / ".build/bench", help="where files are written (%(default)s)")
     parser.add_argument("--publish", action="store_true", help="put them into docs as well")
@@ -54,6 +56,7 @@ def main() -> int:
             "growth": lambda: growth(bench, [sizes[0], sizes[-1]]),
             "inventories": lambda: inventories(bench, [100] if given.quick else [1000, 10_000]),
             "servers": lambda: servers(bench, *((10, 100) if given.quick else (500, 10_000))),
+            "memory": lambda: memory(bench, *((200, None) if given.quick else (50_000, GIGABYTES))),
         }
         for name in [given.only] if given.only else parts:
             measured[name] = []

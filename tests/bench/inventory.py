@@ -80,6 +80,16 @@ def inventories(bench: Bench, sizes: list[int]) -> Iterator[Figure]:
                 yield ratio(f"{title}: cache / cold", took["ours, from cache"], cold, 1.0 if goals else None)
 
 
+def memory(bench: Bench, size: int, limit: float | None) -> Iterator[Figure]:
+    """Measure what --list of so many instances needs, once: memory hardly varies between runs."""
+    (bench.directory / "ocore.yml").write_text(OURS)
+    with Emulator("--seed", str(size)) as emulator:
+        run = _read(bench, "ocore.yml", "list", reach(emulator))
+    title = f"inventory of {size:,}, --list"
+    yield taken(title, run, "one run")
+    yield Figure(f"{title}, peak memory", run.memory, "MiB", limit=limit, note="of the largest process")
+
+
 def servers(bench: Bench, size: int, instances: int) -> Iterator[Figure]:
     """Measure --list of servers with their instances: beside the floor, and beside the instances alone."""
     files = {

@@ -14,6 +14,8 @@ from hcloud_api import hcloud_api
 from measure import Bench, Emulator, Figure, Run, ratio, reach, taken
 
 LOOP = 20
+LIMITS = {1000: 1.5, 10_000: 4.0}
+"""Seconds that a fleet without changes may take above an empty playbook, by its size."""
 
 
 def noops(bench: Bench, turns: int, many: int) -> Iterator[Figure]:
@@ -72,7 +74,7 @@ def fleets(bench: Bench, sizes: list[int], creations: int) -> Iterator[Figure]:
             emulator.clear_log()
             play(task, fleet=fleet)
             what = f"fleet no-op of {size:,}"
-            yield taken(f"{what}, above empty", above[size], limit=1.5 if size == 1000 else None)
+            yield taken(f"{what}, above empty", above[size], limit=LIMITS.get(size))
             yield Figure(f"{what}, requests", len(emulator.log()), limit=1)
             yield Figure(f"{what}, peak memory", took["ours"].memory, "MiB", note="of the largest process")
         if {1000, 10_000} <= above.keys():
