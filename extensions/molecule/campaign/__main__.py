@@ -192,7 +192,7 @@ class Campaign:
             self.faults()
         seen = self.probe()
         self.figures["requests"] = {**seen, "failures": len(seen["failures"])}
-        self.host.shell(f"systemctl stop probe; rm {PROBE}")
+        self.host.shell(f"systemctl stop probe; rm -f {PROBE}")
         if "time" in parts:
             self.time(repeat)
 
