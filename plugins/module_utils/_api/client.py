@@ -33,6 +33,8 @@ from ansible_collections.ocore.cloud.plugins.module_utils._api.redaction import 
 from ansible_collections.ocore.cloud.plugins.module_utils._api.settings import Settings
 from ansible_collections.ocore.cloud.plugins.module_utils._api.transport import Http
 
+NOT_THERE = (404, 410)
+"""Statuses by which an API says that there is no such thing, or no more."""
 PAGES_MOST = 1000
 LIST_READS_MOST = 3
 """How often a list is read whose entries move while its pages are read; the last one then counts as incomplete."""
@@ -115,7 +117,7 @@ class Client:
         try:
             raw = self._http.send(Request("GET", _path(instance_id), attempt))
         except OcoreError as error:
-            if error.status == 404:
+            if error.status in NOT_THERE:
                 return None
             raise
         return self._instance(raw, instance_id, attempt)
@@ -132,6 +134,8 @@ class Client:
             raise OcoreError(
                 f"Cannot {attempt}: oCore accepted the request, but its answer does not hold the instance's id.",
                 uncertain=True,
+                late=True,
+                accepted=True,
             )
         return self._instance(raw, str(raw["id"]), attempt)
 
@@ -162,7 +166,7 @@ class Client:
                 Request("DELETE", _path(instance.id), f"remove instance {instance.label()}", wants_object=False)
             )
         except OcoreError as error:
-            if error.status != 404:
+            if error.status not in NOT_THERE:
                 raise
 
     def control_instance(self, instance: Instance, action: str) -> None:
@@ -206,7 +210,7 @@ class Client:
         try:
             raw = self._http.send(Request("GET", f"{_path(instance.id)}/{what}", attempt))
         except OcoreError as error:
-            if error.status == 404:
+            if error.status in NOT_THERE:
                 return None
             raise
         if isinstance(raw, dict) and is_usable_id(raw.get("id")) and not _is_same(str(raw["id"]), instance.id):

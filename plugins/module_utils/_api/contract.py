@@ -333,5 +333,6 @@ def is_on_server(server_id: object, wanted: str) -> bool:
 
 
 def normalized_name(text: str) -> str:
-    """Return a name in the form in which names are compared: an API may trim them, and store Unicode composed (NFC)."""
-    return unicodedata.normalize("NFC", text.strip())
+    """Return a name in the form in which names are compared: an API may store it trimmed, with single blanks, and composed
+    (Unicode NFC)."""
+    return unicodedata.normalize("NFC", " ".join(text.split()))

@@ -19,6 +19,7 @@ class OcoreError(Exception):
     :param transient: whether the same request may succeed later.
     :param uncertain: whether the request may have been carried out although no answer says so.
     :param late: whether the answer timed out, here or at a gateway, so that the work may end much later.
+    :param accepted: whether oCore said that it carries the request out, although its answer is of no use.
     :param about_one: whether the failure is about one instance, so that requests about others may succeed.
     """
 
@@ -31,6 +32,7 @@ class OcoreError(Exception):
         transient: bool = False,
         uncertain: bool = False,
         late: bool = False,
+        accepted: bool = False,
         about_one: bool = False,
     ) -> None:
         super().__init__(message)
@@ -40,6 +42,7 @@ class OcoreError(Exception):
         self.transient = transient
         self.uncertain = uncertain
         self.late = late
+        self.accepted = accepted
         self.about_one = about_one
 
     @property

@@ -127,6 +127,24 @@ def page_title(text: str) -> str | None:
     return f'an HTML page titled "{title.group(1).strip()}"' if title else "an HTML page"
 
 
+#: Where APIs say what went wrong, the usual ones first.
+_MESSAGE_KEYS = (
+    "message",
+    "detail",
+    "title",
+    "msg",
+    "reason",
+    "errorMessage",
+    "error_message",
+    "description",
+    "statusText",
+)
+
+
+#: Keys of answers that hold what was asked for; an ``error`` beside them is a part of that.
+_PAYLOAD = ("id", "slug", "name", "instance", "instances", "servers", "data", "score")
+
+
 def error_text(answer: Answer) -> tuple[str, str]:
     """Find code and message in an error answer, whose shape is not documented; each may be empty."""
     try:
@@ -138,12 +156,21 @@ def error_text(answer: Answer) -> tuple[str, str]:
         return "", _in_words(body) if body else ""
     inner = body.get("error")
     source: dict[str, Any] = {**body, **inner} if isinstance(inner, dict) else body
-    said = [source.get("message") or source.get("detail") or source.get("title")]
+    said = [next((source[key] for key in _MESSAGE_KEYS if source.get(key)), None)]
     if not said[0]:
         said = [None if isinstance(inner, dict) else inner, source.get("error_description")]
     said += [source.get("details"), source.get("errors")]
     code = source.get("code")
     return "" if code is None else _in_words(code), ". ".join(_in_words(part).rstrip(".") for part in said if part)
+
+
+def names_an_error(body: object) -> bool:
+    """Return whether an answer says that nothing was done, although its status means success."""
+    if not isinstance(body, dict):
+        return False
+    return body.get("success") is False or (
+        bool(body.get("error") or body.get("errors")) and not any(key in body for key in _PAYLOAD)
+    )
 
 
 def _in_words(value: object, depth: int = 0) -> str:

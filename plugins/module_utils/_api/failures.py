@@ -45,6 +45,7 @@ ADVICE = {
     "an API key lives until it is revoked.",
     403: "The token is valid but not allowed to do this: changes need the permission manage:instances in the "
     "organization given by the option organization.",
+    405: "Check that api_url points at the API: what answers there does not know this kind of request.",
     409: "Another operation may be in progress on it: run the task again when that has ended.",
     422: "Check the values given.",
     429: "Run fewer tasks at once, or raise retries.",
@@ -65,6 +66,9 @@ NOT_FOUND_AT_ALL = "Check api_url and organization."
 EXPIRED = (
     "The token was accepted at the start of this task and is refused now: it expired or was revoked meanwhile. "
     "Use an API key, or a fresh JWT, and run the task again."
+)
+CONTRADICTION = (
+    "Its status means success, but its text names an error. Look at the instance in oCore, then run the task again."
 )
 NO_ORGANIZATION = "No organization was given: set organization (or OCORE_ORGANIZATION) to its slug."
 
@@ -122,6 +126,8 @@ class Explainer:
             f"Cannot {request.attempt}: oCore's answer (HTTP {answer.status}) {problem}.{self._about(request)}",
             transient=transient,
             uncertain=True,
+            late=True,
+            accepted=True,
             about_one=request.is_about_one,
         )
 
@@ -171,6 +177,8 @@ class Explainer:
     def _advice(self, request: Request, status: int, accepted: bool) -> str | None:
         if status == 401 and accepted:
             return EXPIRED
+        if status < 300:
+            return CONTRADICTION
         if request.path == "/servers" and status in NO_SERVERS:
             return NO_SERVERS[status]
         if status == 404:

@@ -65,7 +65,7 @@ class Listing:
 
     def on_server(self, server_id: str) -> Listing:
         """Return the part that is on one server, for an API that ignores the filter."""
-        items = [item for item in self._items if is_on_server(item.get("serverId"), server_id)]
+        items = [item for item in self._items if is_on_server(_text(item.get("serverId")), server_id)]
         return Listing(items, self.total if self.incomplete else None, self._warn, self._finish)
 
     def ids(self) -> set[str]:
@@ -180,10 +180,28 @@ def _read_pages(pages: Sequence[object], what: str) -> tuple[list[object], int |
             raise OcoreError(f"oCore's list of {what} holds no list. Check that api_url points at the API.")
         items.extend(found)
     total = max(_totals(pages), default=None)
+    if total is not None:
+        total -= _listed_twice(pages)
     if pages and _has_more(pages[-1], len(pages)):
         # There are more, but nobody knows how many.
         total = max(total or 0, len(items) + 1)
     return items, total
+
+
+def _listed_twice(pages: Sequence[object]) -> int:
+    """Return how many entries of a page repeat one of the same page: an API that joins tables counts them in its total.
+
+    One that is on two pages has moved, and another one may be missing instead.
+    """
+    repeated = 0
+    for page in pages:
+        ids = [
+            str(item["id"])
+            for item in page_items(page) or []
+            if isinstance(item, dict) and is_usable_id(item.get("id"))
+        ]
+        repeated += len(ids) - len(set(ids))
+    return repeated
 
 
 def lost_entries(pages: Sequence[object]) -> bool:

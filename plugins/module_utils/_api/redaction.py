@@ -33,14 +33,18 @@ DEEPEST = 32
 
 _MASK_CHARACTERS = "*•●·"
 _VISIBLE, _HIDDEN = f"[^{_MASK_CHARACTERS}]{{0,4}}", f"[{_MASK_CHARACTERS}]{{3,}}"
-_MASKED = re.compile(f"{_VISIBLE}{_HIDDEN}|{_HIDDEN}{_VISIBLE}|[xX]{{3,}}", re.DOTALL)
+_WORD = r"(?:redacted|hidden|masked|filtered|encrypted|protected|secret|sensitive(?: value)?)"
+_MASKED = re.compile(
+    rf"{_VISIBLE}{_HIDDEN}|{_HIDDEN}{_VISIBLE}|[xX]{{3,}}|(?i:redacted|[\[(<{{*]+\s*{_WORD}\s*[\])>}}*]+)", re.DOTALL
+)
 
 
 def is_mask(value: object) -> bool:
     """Return whether a value stands for a secret that the API does not show.
 
     A mask has at least three mask characters and nothing else, but for at most four visible characters at one end, such as
-    ``****1234``, or is at least three x and nothing else. Anything else, such as ``pa***word``, is a value.
+    ``****1234``, or is at least three x and nothing else, or a word such as ``[REDACTED]``. Anything else, such as
+    ``pa***word``, is a value.
     """
     return isinstance(value, str) and _MASKED.fullmatch(value) is not None
 

@@ -26,6 +26,7 @@ from ansible_collections.ocore.cloud.plugins.module_utils._api.exchange import (
     Exchange,
     Request,
     decode_json,
+    names_an_error,
     retry_after,
 )
 from ansible_collections.ocore.cloud.plugins.module_utils._api.failures import ADVICE, Explainer, is_timeout
@@ -190,7 +191,10 @@ class Http:
         if not content and request.method != "GET":
             return None
         try:
-            return decode_json(content)
+            value = decode_json(content)
+            if names_an_error(value):
+                raise _FailedTry(self._explain.refused(request, answer, self._accepted))
+            return value
         except RecursionError:
             problem = "is nested too deep to be read"
         except ValueError:

@@ -106,7 +106,10 @@ class Wire:
             if self._deadline.elapsed() >= end:
                 raise TooLate
             content += chunk
-        text = bytes(content).decode(response.encoding or "utf-8", errors="replace")
+        try:
+            text = bytes(content).decode(response.encoding or "utf-8", errors="replace")
+        except LookupError:  # a charset that nobody knows
+            text = bytes(content).decode(errors="replace")
         return Answer(response.status_code, response.headers, bytes(content), text)
 
     def _own_line(self) -> _Line:

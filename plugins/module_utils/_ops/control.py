@@ -106,7 +106,18 @@ def _is_in_progress(run: Run, instance: Instance, cause: OcoreError) -> bool:
 
 
 def _moved(before: Instance, now: Instance) -> bool:
-    return before.restart_count != now.restart_count or before.last_restart_at != now.last_restart_at
+    """Return whether a restart shows. What ``now`` leaves out shows nothing: a list may hold less than a read by id."""
+    if now.was_sent("restart_count") and before.restart_count != now.restart_count:
+        return True
+    return now.was_sent("last_restart_at") and _to_the_second(before.last_restart_at) != _to_the_second(
+        now.last_restart_at
+    )
+
+
+def _to_the_second(text: str | None) -> object:
+    """Return a time in whole seconds, since not every answer has the fractions; a text that is none, as it is."""
+    time = parse_time(text)
+    return text if time is None else int(time.timestamp())
 
 
 def _await_effect(run: Run, instance: Instance, action: str) -> Steps[Instance]:
@@ -229,7 +240,11 @@ def execute(run: Run) -> None:
     if match.instance is None:
         gone = " (it is being removed)" if match.leaving else ""
         raise OcoreError(f"There is no instance with {identity}{gone}. Check it, and the option organization.")
-    instance = run.instance = match.instance
+    instance = match.instance
+    if match.listing is not None:
+        # A list may lag behind, and then say that there is nothing to do.
+        instance = run.client.get_instance(instance.id) or instance
+    run.instance = instance
     action = action_for(state, instance)
     _set_diff(run, instance, action)
     if run.check_mode:

@@ -75,6 +75,12 @@ def create_once(run: Run, fields: Mapping[str, Any], known: Listing) -> Created:
 
 def _may_repeat(fields: Mapping[str, Any], tries_left: int, run: Run, cause: OcoreError) -> bool:
     cause.message += " The instance was looked for afterwards and not found."
+    if cause.accepted:
+        cause.message += (
+            " The request was not repeated, because oCore may be about to carry it out. Run the task again later, which looks "
+            "for the instance first."
+        )
+        return False
     if not fields.get("slug"):
         cause.message += (
             " The request was not repeated, because nothing but a slug could tell a second instance from the first. Run the "
@@ -183,11 +189,12 @@ def _exact(fields: Mapping[str, Any], found: Sequence[Instance]) -> list[Instanc
     return [instance for instance in found if slug in ("", _words(instance.slug))]
 
 
-def report_twins(run: Run, fields: Mapping[str, Any], before: set[str], doubtful: bool) -> None:
+def report_twins(run: Run, fields: Mapping[str, Any], before: set[str], made: Instance, doubtful: bool) -> None:
     """Look, when the wait is over, whether there is more than one new instance of the kind that was to be created.
 
     A failure to look is no reason to call the creation failed: the instance is there.
 
+    :param made: the one that the task goes on with, which the list may not show yet.
     :param doubtful: whether the request may have been carried out twice. An API that makes slugs unique gives the second
         instance a longer one then; without that, only the same slug makes a twin.
     :raises OcoreError: when there are several; the text names their ids.
@@ -200,8 +207,9 @@ def report_twins(run: Run, fields: Mapping[str, Any], before: set[str], doubtful
     slug = _words(fields.get("slug"))
     found = [i for i in _new_instances(run, listing, fields, before) if phase(i) not in (Phase.GONE, Phase.LEAVING)]
     found = [i for i in found if _words(i.slug) == slug or not slug or (doubtful and _words(i.slug).startswith(slug))]
-    if len(found) > 1:
-        raise _twins(found)
+    others = [instance for instance in found if instance.id.casefold() != made.id.casefold()]
+    if others:
+        raise _twins([made, *others])
 
 
 def _twins(found: list[Instance]) -> OcoreError:

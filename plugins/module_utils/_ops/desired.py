@@ -265,13 +265,23 @@ def _warn_of_masks(declaration: Declaration, current: Instance) -> list[str]:
 
 def _refuse_to_write_masks(declaration: Declaration, current: Instance, target: Mapping[str, Any]) -> None:
     """Refuse an update that would overwrite values with the masks that the API shows instead of them."""
-    lost = sorted(key for key, value in target.items() if is_mask(value) and key not in declaration.env_vars)
+    hidden = _nothing_is_shown(current.env_vars or {})
+    lost = sorted(
+        key
+        for key, value in target.items()
+        if key not in declaration.env_vars and (hidden or value is None or is_mask(value))
+    )
     if lost:
         raise OcoreError(
             f"Cannot update instance {current.label()}: oCore masks the values of env vars, and an update sends all of "
             f"them, so the masks of {', '.join(lost)} would overwrite their values. Nothing was sent. Give env_vars in "
             "full, with purge_env_vars: true."
         )
+
+
+def _nothing_is_shown(env_vars: Mapping[str, Any]) -> bool:
+    """Return whether several values are all empty: an API that hides them may send that in place of a mask."""
+    return len(env_vars) > 1 and not any(env_vars.values())
 
 
 def _update_body(declaration: Declaration, target: Mapping[str, Any], changed: Sequence[str]) -> dict[str, Any]:
@@ -374,7 +384,7 @@ def _differs(declaration: Declaration, name: str, have: Any, target: Any) -> boo
     have, target = have or {}, target or {}
     forced = declaration.purge_env_vars and "env_vars" in declaration.fields
     return set(have) != set(target) or any(
-        have[key] != value and (forced or not is_mask(have[key])) for key, value in target.items()
+        (have[key] or "") != (value or "") and (forced or not is_mask(have[key])) for key, value in target.items()
     )
 
 

@@ -52,6 +52,9 @@ from ansible_collections.ocore.cloud.plugins.module_utils._ops.lifecycle import 
 from ansible_collections.ocore.cloud.plugins.module_utils._ops.run import Operation, Run, take_steps
 from ansible_collections.ocore.cloud.plugins.module_utils._ops.servers import server_ids
 
+SECOND_LOOKS = (1.0, 2.0)
+"""Seconds before each further look at an instance that is not as an update should have left it."""
+
 
 @dataclass(frozen=True)
 class Prepared:
@@ -178,7 +181,7 @@ def _apply_creation(run: Run, prepared: Prepared) -> Steps[Instance]:
     if declaration.wait:
         current = yield from _wait_until_created(current)
     if created.doubtful or (declaration.wait and phase(created.instance) is not Phase.READY):
-        report_twins(run, fields, known.ids(), created.doubtful)
+        report_twins(run, fields, known.ids(), current, created.doubtful)
     if created.doubtful:
         current = _completed(run, current)
         if _stored_otherwise(declaration, current):
@@ -322,18 +325,38 @@ def _update(run: Run, declaration: Declaration, current: Instance, fields: Mappi
             current = yield from _wait_until_usable(current)
         if ignored_fields(current, fields):
             raise
-    run.instance = current
     run.actions.append("update")
+    current = run.instance = _as_stored(run, current, fields)
     _check_update(run, current, fields)
+    if fields.get("env_vars") and not declaration.purge_env_vars and not _completed(run, current).was_sent("env_vars"):
+        raise OcoreError(
+            f"Instance {current.label()} was updated, but oCore does not show its env vars at all. An update sends all of them, "
+            f"so only {', '.join(sorted(fields['env_vars']))} may be left. Check them in oCore, and give env_vars in full, with "
+            "purge_env_vars: true."
+        )
     if declaration.wait and phase(current) not in SETTLED and phase(before) in SETTLED:
         current = yield from _wait_until_usable(current)
         _refuse_lost_env_vars(run, current, fields)
     return current
 
 
+def _as_stored(run: Run, current: Instance, fields: Mapping[str, Any]) -> Instance:
+    """Return the instance as an update has left it: an answer may show it as it was before, and a read lag behind."""
+    for pause in SECOND_LOOKS:
+        if not (_kept_env_vars(current, fields) or ignored_fields(current, fields)) or not run.clock.pause(pause):
+            break
+        current = _read(run, current)
+    return current
+
+
+def _kept_env_vars(current: Instance, fields: Mapping[str, Any]) -> list[str]:
+    """Return the names of the env vars that an update left out and that are shown all the same."""
+    return sorted(set(current.env_vars or {}) - set(fields.get("env_vars", current.env_vars or {})))
+
+
 def _check_update(run: Run, current: Instance, fields: Mapping[str, Any]) -> None:
     """Compare the answer of an update with what was sent."""
-    kept = sorted(set(current.env_vars or {}) - set(fields.get("env_vars", current.env_vars or {})))
+    kept = _kept_env_vars(current, fields)
     if kept:
         raise OcoreError(
             f"Instance {current.label()} still shows the env vars {', '.join(kept)} although they were left out: oCore keeps "

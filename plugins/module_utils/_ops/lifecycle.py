@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import enum
 import math
+import re
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from typing import Optional, TypeVar
@@ -70,15 +71,20 @@ SETTLED = frozenset({Phase.READY, Phase.STOPPED, Phase.FAILED, Phase.GONE})
 
 def phase_of(status: object) -> Phase:
     """Return the phase of a status word; what is no text counts as unknown."""
-    word = status.strip().lower() if isinstance(status, str) else ""
+    word = _word(status) if isinstance(status, str) else ""
     if word.endswith("_failed"):
         return Phase.FAILED
     return _WORDS.get(word, Phase.PROGRESS)
 
 
+def _word(status: str) -> str:
+    """Return a status word in the form in which it is known: an API may write ``Provisioning Failed`` or use dashes."""
+    return re.sub(r"[\s-]+", "_", status.strip().lower())
+
+
 def is_known_word(status: str) -> bool:
     """Return whether a status word is one that this release knows, in progress or not."""
-    word = status.strip().lower()
+    word = _word(status)
     return word in _WORDS or word in _IN_PROGRESS or word.endswith("_failed")
 
 
@@ -125,8 +131,10 @@ def failed_since(before: Instance | None, now: Instance, elapsed: float) -> bool
         return False
     if before is None or phase(before) is not Phase.FAILED:
         return True
-    marks = ("status", "status_message", "updated_at", "last_restart_at", "restart_count")
-    return any(getattr(before, m) != getattr(now, m) for m in marks) or elapsed >= STALE_FAILURE
+    # Not updated_at, which moves when the action is accepted; and a list may leave out what a read by id shows.
+    marks = ("status", "status_message", "last_restart_at", "restart_count")
+    shown = [mark for mark in marks if before.was_sent(mark) and now.was_sent(mark)]
+    return any(getattr(before, m) != getattr(now, m) for m in shown) or elapsed >= STALE_FAILURE
 
 
 class Clock:

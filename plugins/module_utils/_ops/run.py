@@ -96,7 +96,7 @@ def _reader(run: Run, wait: Wait) -> Callable[[], Instance | None]:
         if wait.until_gone and phase(now) is not Phase.GONE and reads % GONE_LOOK == 0:
             # What is gone from the list is gone, even where the instance itself can still be read.
             listing = run.client.list_instances()
-            if wait.instance.id not in listing.ids() and not listing.incomplete:
+            if not listing.having("id", wait.instance.id) and not listing.incomplete:
                 return None
         run.instance = now or run.instance
         return now

@@ -48,6 +48,14 @@ def test_pagination_that_announces_nothing_leaves_the_list_complete(paging: dict
     assert not parse_list([{"instances": [wire()], **paging}], fail).incomplete
 
 
+def test_pagination_does_not_count_what_a_page_lists_twice() -> None:
+    # An API that joined instances with their domains counted both, and nothing could be created.
+    assert not parse_list([{"instances": [wire(), wire()], "total": 2}], fail).incomplete
+    assert parse_list([{"instances": [wire(), wire()], "total": 3}], fail).incomplete
+    # On two pages it may have moved, and hide another one.
+    assert parse_list([{"instances": [wire()], "total": 2}, {"instances": [wire()], "total": 2}], fail).incomplete
+
+
 @pytest.mark.parametrize(
     ("page", "cursor"),
     [

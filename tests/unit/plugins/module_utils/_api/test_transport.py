@@ -64,6 +64,65 @@ def test_answer_of_an_update_without_an_instance_is_followed_by_a_read(ocore: Sc
     assert client(ocore.api_url).update_instance(instance(), {"name": "New"}).name == "New"
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"success": False, "message": "no disk space"},
+        {"error": "no disk space"},
+        {"errors": ["no disk space"]},
+        {"status": "error", "error": {"code": "disk", "message": "no disk space"}},
+    ],
+)
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "POST"])
+def test_answer_that_names_an_error_is_a_refusal_whatever_its_status(
+    ocore: Scripted, method: str, answer: dict[str, Any]
+) -> None:
+    # Restarts and removals counted as done.
+    ocore.expect(method, f"{PATH}/control" if method == "POST" else PATH, answer=answer)
+    api = client(ocore.api_url)
+    calls: dict[str, Callable[[], Any]] = {
+        "GET": lambda: api.get_instance(ID),
+        "PUT": lambda: api.update_instance(instance(), {"name": "x"}),
+        "DELETE": lambda: api.delete_instance(instance()),
+        "POST": lambda: api.control_instance(instance(), "stop"),
+    }
+    error = refusal(calls[method])
+    assert "oCore answered HTTP 200" in error.message
+    assert "no disk space. Its status means success, but its text names an error." in error.message
+    assert not error.uncertain
+
+
+def test_answer_with_an_error_beside_an_instance_is_the_instance(ocore: Scripted) -> None:
+    ocore.expect("GET", PATH, answer={**wire(), "error": "the last backup failed"})
+    found = client(ocore.api_url).get_instance(ID)
+    assert found is not None
+    assert found.slug == "shop"
+
+
+def test_answer_410_means_gone(ocore: Scripted) -> None:
+    ocore.expect("GET", PATH, status=410)
+    ocore.expect("DELETE", PATH, status=410)
+    ocore.expect("GET", f"{PATH}/health", status=410)
+    api = client(ocore.api_url)
+    assert api.get_instance(ID) is None
+    api.delete_instance(instance())
+    assert api.get_health(instance()) is None
+
+
+def test_answer_in_an_unknown_charset_is_read(ocore: Scripted) -> None:
+    # MySQL's name of UTF-8.
+    ocore.expect("GET", PATH, answer=wire(), answer_headers={"Content-Type": "application/json; charset=utf8mb4"})
+    assert client(ocore.api_url).get_instance(ID) is not None
+
+
+@pytest.mark.parametrize(
+    "key", ["message", "detail", "title", "msg", "reason", "errorMessage", "description", "statusText"]
+)
+def test_answer_that_refuses_is_quoted_whatever_its_key(ocore: Scripted, key: str) -> None:
+    ocore.expect("GET", PATH, status=422, answer={key: "no disk space", "id": 7})
+    assert "oCore answered HTTP 422: no disk space." in refusal(lambda: client(ocore.api_url).get_instance(ID)).message
+
+
 def test_answer_about_another_instance_is_refused(ocore: Scripted) -> None:
     ocore.expect("GET", PATH, answer=wire(id="7c1d6a52-53a5-4d8c-8f45-3b8c1d4f3a77", slug="other"))
     error = refusal(lambda: client(ocore.api_url).get_instance(ID))

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from ansible_collections.ocore.cloud.plugins.module_utils._ops.control import OPERATION
+from ansible_collections.ocore.cloud.plugins.module_utils._api.contract import Instance
+from ansible_collections.ocore.cloud.plugins.module_utils._ops.control import OPERATION, _moved
 from ansible_collections.ocore.cloud.plugins.module_utils._ops.lifecycle import action_for
 from ansible_collections.ocore.cloud.tests.unit.helpers.api import ID, Outcome, Time, instance, play, wire
 from ansible_collections.ocore.cloud.tests.unit.helpers.scripted import Scripted
@@ -88,8 +89,34 @@ def test_power_does_not_take_the_old_status_for_the_goal(ocore: Scripted) -> Non
 
 def test_power_without_waiting_is_only_requested(ocore: Scripted) -> None:
     ocore.expect("GET", "/instances", answer=[wire()])
+    ocore.expect("GET", PATH, answer=wire())
     ocore.expect("POST", CONTROL, status=202)
     assert control(ocore, "stopped", id=None, slug="shop", wait=False)["actions"] == ["stop"]
+
+
+def test_power_is_decided_by_a_read_of_the_instance_since_a_list_may_lag_behind(ocore: Scripted) -> None:
+    # A list from a cache said "running" for some seconds after the stop, and "started" did nothing.
+    ocore.expect("GET", "/instances", answer=[wire()])
+    ocore.expect("GET", PATH, answer=wire(status="stopped"))
+    ocore.expect("POST", CONTROL, json={"action": "start"}, status=202)
+    ocore.expect("GET", PATH, answer=wire())
+    assert control(ocore, "started", id=None, slug="shop")["actions"] == ["start"]
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "moved"),
+    [
+        ({"restartCount": 3}, {"restartCount": 4}, True),
+        ({"restartCount": 3}, {}, False),
+        ({}, {"restartCount": 1}, True),
+        ({"lastRestartAt": "2026-01-01T00:00:00Z"}, {"lastRestartAt": "2026-01-01T00:00:00.123456Z"}, False),
+        ({"lastRestartAt": "2026-01-01T00:00:00Z"}, {"lastRestartAt": "2026-01-01T01:00:00+01:00"}, False),
+        ({"lastRestartAt": "2026-01-01T00:00:00Z"}, {"lastRestartAt": "2026-01-01T00:00:01Z"}, True),
+        ({"lastRestartAt": "yesterday"}, {"lastRestartAt": "today"}, True),
+    ],
+)
+def test_restart_shows_in_what_the_later_answer_holds(before: dict[str, Any], now: dict[str, Any], moved: bool) -> None:
+    assert _moved(Instance.model_validate(before), Instance.model_validate(now)) is moved
 
 
 @pytest.mark.parametrize(

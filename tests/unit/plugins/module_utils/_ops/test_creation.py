@@ -262,6 +262,17 @@ def test_retry_of_a_creation_uses_the_instance_that_exists_after_all(
     assert "has appeared since; using it" in result.warnings[0]
 
 
+@pytest.mark.parametrize("answer", [{"message": "queued"}, None, b'{"id": '], ids=["no id", "empty", "cut"])
+def test_retry_of_a_creation_that_was_accepted_never_happens(ocore: Scripted, answer: Any) -> None:
+    # Its list lagged ten seconds behind, so the instance was not found, and the request was sent twice.
+    ocore.expect("GET", "/instances", answer=[])
+    ocore.expect("POST", "/instances", status=202, answer=answer)
+    expect_lists(ocore, LATE_LOOKS)
+    result = declare(ocore, **NEW, retries=5)
+    assert "The request was not repeated, because oCore may be about to carry it out." in result["msg"]
+    assert result["actions"] == []
+
+
 def test_retry_of_a_creation_changes_what_it_found_as_declared(ocore: Scripted) -> None:
     # Two clients created the same slug, both got 504: the second one found the instance of the first, without its own env vars.
     theirs = wire(envVars={"THEIRS": "1"})
@@ -436,6 +447,16 @@ def test_creation_reports_the_twin_that_another_client_made_at_the_same_time(
     result = declare(ocore, **options)
     assert f"Several new instances match the one to be created: shop ({ID}), shop (twin)." in result["msg"]
     assert (result["failed"], result["actions"]) == (True, ["create"])
+
+
+def test_creation_reports_the_twin_although_the_list_lacks_its_own_instance(ocore: Scripted) -> None:
+    # The list lagged behind: it showed the instance of another client, and not yet the one of this task.
+    ocore.expect("GET", "/instances", answer=[])
+    ocore.expect("POST", "/instances", status=202, answer=CREATING)
+    ocore.expect("GET", PATH, answer=wire())
+    ocore.expect("GET", "/instances", answer=[wire(id="twin")])
+    result = declare(ocore, **NEW)
+    assert f"Several new instances match the one to be created: shop ({ID}), shop (twin)." in result["msg"]
 
 
 def test_creation_takes_no_namesake_with_a_slug_of_its_own_for_a_twin(ocore: Scripted) -> None:

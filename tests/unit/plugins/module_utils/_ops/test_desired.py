@@ -196,7 +196,7 @@ CURRENT = {"envVars": {"A": "1", "B": "2"}}
         pytest.param(
             {"envVars": {"A": None}},
             {"env_vars": {"A": ""}},
-            {**KEEP, "env_vars": {"A": ""}},
+            None,
             id="null and empty value",
         ),
         pytest.param(

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from ansible_collections.ocore.cloud.plugins.module_utils._ops.instance import OPERATION
+from ansible_collections.ocore.cloud.plugins.module_utils._ops.instance import OPERATION, SECOND_LOOKS
 from ansible_collections.ocore.cloud.tests.unit.helpers.api import ID, SERVER, Outcome, play, wire, wire_server
 from ansible_collections.ocore.cloud.tests.unit.helpers.scripted import Scripted, closed_port
 
@@ -62,7 +62,10 @@ def test_update_completes_an_abridged_list_before_anything_is_compared_or_sent(o
     ocore.expect("GET", "/instances", answer=[short])
     ocore.expect("GET", PATH, answer=wire(envVars={"KEEP": "1"}))
     ocore.expect(
-        "PUT", PATH, json={"name": "New", "envVars": {"KEEP": "1"}, "mcpWriteEnabled": False}, answer=wire(name="New")
+        "PUT",
+        PATH,
+        json={"name": "New", "envVars": {"KEEP": "1"}, "mcpWriteEnabled": False},
+        answer=wire(name="New", envVars={"KEEP": "1"}),
     )
     assert declare(ocore, slug="shop", name="New")["actions"] == ["update"]
     ocore.expect("GET", "/instances", answer=[short])
@@ -144,6 +147,8 @@ def test_restart_on_change_follows_the_update(ocore: Scripted) -> None:
 def test_env_vars_that_ocore_keeps_are_an_error(ocore: Scripted) -> None:
     ocore.expect("GET", PATH, answer=wire(envVars={"A": "1", "B": "2"}))
     ocore.expect("PUT", PATH, answer=wire(envVars={"A": "1", "B": "2"}))
+    for _look in SECOND_LOOKS:
+        ocore.expect("GET", PATH, answer=wire(envVars={"A": "1", "B": "2"}))
     result = declare(ocore, id=ID, env_vars={"A": "1"}, purge_env_vars=True)
     assert f"Instance shop ({ID}) still shows the env vars B although they were left out" in result["msg"]
     assert result["actions"] == ["update"]
@@ -152,7 +157,52 @@ def test_env_vars_that_ocore_keeps_are_an_error(ocore: Scripted) -> None:
 def test_update_without_effect_is_a_warning(ocore: Scripted) -> None:
     ocore.expect("GET", PATH, answer=wire())
     ocore.expect("PUT", PATH, answer=wire())
+    for _look in SECOND_LOOKS:
+        ocore.expect("GET", PATH, answer=wire())
     assert "but shows another value of name." in declare(ocore, id=ID, name="New").warnings[0]
+
+
+@pytest.mark.parametrize("answer", [{"envVars": {"A": "1", "B": "2"}}, None])
+def test_update_that_shows_a_moment_later_is_looked_for_again(ocore: Scripted, answer: dict[str, Any] | None) -> None:
+    # An answer from before the change ended the task with "oCore keeps them".
+    old = wire(envVars={"A": "1", "B": "2"})
+    ocore.expect("GET", PATH, answer=old)
+    ocore.expect("PUT", PATH, answer=None if answer is None else old, status=200 if answer else 204)
+    if answer is None:
+        ocore.expect("GET", PATH, answer=old)
+    ocore.expect("GET", PATH, answer=wire(envVars={"A": "1"}))
+    result = declare(ocore, id=ID, remove_env_vars=["B"])
+    assert (result.get("msg"), result["actions"], result.warnings) == (None, ["update"], [])
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [
+        {"A": "[REDACTED]", "B": "<hidden>"},
+        {"A": "(sensitive value)"},
+        {"A": "REDACTED"},
+        {"A": None},
+        {"A": None, "B": "x"},
+        {"A": "", "B": ""},
+    ],
+)
+def test_env_vars_whose_values_are_hidden_are_not_overwritten(ocore: Scripted, shown: dict[str, Any]) -> None:
+    # A rename sent the words in place of the values, and the values were gone.
+    ocore.expect("GET", PATH, answer=wire(envVars=shown))
+    result = declare(ocore, id=ID, name="New")
+    assert "oCore masks the values of env vars" in result["msg"]
+    assert "Nothing was sent" in result["msg"]
+
+
+def test_env_vars_that_are_never_shown_are_named_after_an_update(ocore: Scripted) -> None:
+    silent = {key: value for key, value in wire().items() if key != "envVars"}
+    ocore.expect("GET", PATH, answer=silent)
+    ocore.expect("PUT", PATH, answer=silent)
+    ocore.expect("GET", PATH, answer=silent)
+    result = declare(ocore, id=ID, env_vars={"A": "planted"})
+    assert "does not show its env vars at all" in result["msg"]
+    assert "only A may be left" in result["msg"]
+    assert result["actions"] == ["update"]
 
 
 def test_idempotent_task_warns_of_what_cannot_be_compared(ocore: Scripted) -> None:
@@ -363,6 +413,8 @@ def test_env_vars_of_a_look_up_by_id_cost_no_second_read(ocore: Scripted) -> Non
 def test_env_vars_that_are_missing_from_the_answer_are_named(ocore: Scripted) -> None:
     ocore.expect("GET", PATH, answer=wire(envVars={"A": "1"}))
     ocore.expect("PUT", PATH, answer=wire(envVars={"A": "1"}))
+    for _look in SECOND_LOOKS:
+        ocore.expect("GET", PATH, answer=wire(envVars={"A": "1"}))
     [warning] = declare(ocore, id=ID, env_vars={"B": "2", "C": "3"}).warnings
     assert "shows another value of env_vars (B, C)." in warning
 

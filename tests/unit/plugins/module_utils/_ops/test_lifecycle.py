@@ -35,6 +35,8 @@ from ansible_collections.ocore.cloud.tests.unit.helpers.api import ID, Time, clo
         ("failed", Phase.FAILED),
         ("ERROR", Phase.FAILED),
         ("provisioning_failed", Phase.FAILED),
+        ("provisioning-failed", Phase.FAILED),
+        ("Provisioning Failed", Phase.FAILED),
         ("removing", Phase.LEAVING),
         ("Deleting", Phase.LEAVING),
         ("deleted", Phase.GONE),
@@ -88,13 +90,21 @@ FAILED = {"status": "failed", "statusMessage": "old", "updatedAt": "1"}
         pytest.param(FAILED, FAILED, 5, False, id="an old failure may be a leftover"),
         pytest.param(FAILED, FAILED, 30, True, id="an old failure that stays is one"),
         pytest.param(FAILED, {**FAILED, "statusMessage": "new"}, 0, True, id="a new message is a new failure"),
-        pytest.param(FAILED, {**FAILED, "updatedAt": "2"}, 0, True, id="a new time is a new failure"),
+        pytest.param(
+            {**FAILED, "restartCount": 0}, {**FAILED, "restartCount": 1}, 0, True, id="a new restart is a new failure"
+        ),
+        pytest.param(FAILED, {**FAILED, "updatedAt": "2"}, 0, False, id="being accepted moves updatedAt"),
     ],
 )
 def test_status_tells_an_old_failure_from_a_new_one(
     before: dict[str, object] | None, now: dict[str, object], elapsed: float, failed: bool
 ) -> None:
     assert failed_since(None if before is None else instance(**before), instance(**now), elapsed) is failed
+
+
+def test_status_of_an_old_failure_is_not_new_because_a_list_leaves_out_its_message() -> None:
+    listed = Instance.model_validate({"id": ID, "status": "failed"})
+    assert not failed_since(listed, instance(**FAILED), 0)
 
 
 @pytest.mark.parametrize(
