@@ -117,6 +117,8 @@ options:
     description:
       - Whether to restart the instance after an update. An instance that is stopped, or declared as stopped with O(power), is
         not restarted.
+      - It is also restarted, with a warning, when oCore's times show that it was changed after its last restart, for example by
+        a task that ended before it could restart. Such times may move for other reasons.
     type: bool
     default: false
   reveal_env_vars:

@@ -89,15 +89,23 @@ def take_steps(run: Run, steps: Steps[T]) -> T:
 def _reader(run: Run, wait: Wait) -> Callable[[], Instance | None]:
     reads = 0
 
+    def is_listed() -> bool:
+        listing = run.client.list_instances()
+        return listing.incomplete or bool(listing.having("id", wait.instance.id))
+
     def read() -> Instance | None:
         nonlocal reads
         reads += 1
-        now = run.client.get_instance(wait.instance.id)
-        if wait.until_gone and phase(now) is not Phase.GONE and reads % GONE_LOOK == 0:
-            # What is gone from the list is gone, even where the instance itself can still be read.
-            listing = run.client.list_instances()
-            if not listing.having("id", wait.instance.id) and not listing.incomplete:
+        try:
+            now = run.client.get_instance(wait.instance.id)
+        except OcoreError:
+            # An API may answer anything about an instance that is gone.
+            if wait.until_gone and not is_listed():
                 return None
+            raise
+        # What is gone from the list is gone, even where the instance itself can still be read.
+        if wait.until_gone and phase(now) is not Phase.GONE and reads % GONE_LOOK == 0 and not is_listed():
+            return None
         run.instance = now or run.instance
         return now
 

@@ -263,6 +263,24 @@ def test_removal_ends_when_the_list_no_longer_shows_the_instance(ocore: Scripted
     assert declare(ocore, id=ID, state="absent")["actions"] == ["delete"]
 
 
+@pytest.mark.parametrize("step", [{"status": 400}, {"status": 403}, {"status": 410}, {"answer": None}])
+def test_removal_ends_whatever_a_read_of_what_is_gone_is_answered(ocore: Scripted, step: dict[str, Any]) -> None:
+    ocore.expect("GET", PATH, answer=wire())
+    ocore.expect("DELETE", PATH, status=202)
+    ocore.expect("GET", PATH, **step)
+    if step.get("status") != 410:
+        ocore.expect("GET", "/instances", answer=[])
+    assert declare(ocore, id=ID, state="absent")["actions"] == ["delete"]
+
+
+def test_removal_fails_with_the_read_while_the_list_shows_the_instance(ocore: Scripted) -> None:
+    ocore.expect("GET", PATH, answer=wire())
+    ocore.expect("DELETE", PATH, status=202)
+    ocore.expect("GET", PATH, status=403)
+    ocore.expect("GET", "/instances", answer=[wire(id=ID.upper())])
+    assert "oCore answered HTTP 403" in declare(ocore, id=ID, state="absent")["msg"]
+
+
 def test_removal_is_not_proved_by_an_incomplete_list(ocore: Scripted) -> None:
     ocore.expect("GET", PATH, answer=wire())
     ocore.expect("DELETE", PATH, status=202)
