@@ -265,11 +265,9 @@ def _warn_of_masks(declaration: Declaration, current: Instance) -> list[str]:
 
 def _refuse_to_write_masks(declaration: Declaration, current: Instance, target: Mapping[str, Any]) -> None:
     """Refuse an update that would overwrite values with the masks that the API shows instead of them."""
-    hidden = _nothing_is_shown(current.env_vars or {})
+    # The type is text, so null is no value either.
     lost = sorted(
-        key
-        for key, value in target.items()
-        if key not in declaration.env_vars and (hidden or value is None or is_mask(value))
+        key for key, value in target.items() if key not in declaration.env_vars and (value is None or is_mask(value))
     )
     if lost:
         raise OcoreError(
@@ -277,11 +275,6 @@ def _refuse_to_write_masks(declaration: Declaration, current: Instance, target: 
             f"them, so the masks of {', '.join(lost)} would overwrite their values. Nothing was sent. Give env_vars in "
             "full, with purge_env_vars: true."
         )
-
-
-def _nothing_is_shown(env_vars: Mapping[str, Any]) -> bool:
-    """Return whether several values are all empty: an API that hides them may send that in place of a mask."""
-    return len(env_vars) > 1 and not any(env_vars.values())
 
 
 def _update_body(declaration: Declaration, target: Mapping[str, Any], changed: Sequence[str]) -> dict[str, Any]:

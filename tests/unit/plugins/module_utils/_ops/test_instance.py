@@ -183,7 +183,6 @@ def test_update_that_shows_a_moment_later_is_looked_for_again(ocore: Scripted, a
         {"A": "REDACTED"},
         {"A": None},
         {"A": None, "B": "x"},
-        {"A": "", "B": ""},
     ],
 )
 def test_env_vars_whose_values_are_hidden_are_not_overwritten(ocore: Scripted, shown: dict[str, Any]) -> None:
