@@ -138,11 +138,13 @@ def nftables_closes(ruleset: str, port: int) -> str | None:
 
 
 def _firewalld_zone(run: Runner, port: int) -> str | None:
-    """Return the active zone that closes a port, if every active zone does."""
+    """Return the zone that closes a port, if every zone does that traffic may go through."""
     if (run(["firewall-cmd", "--state"]) or "").strip() != "running":
         return None
     zones = re.findall(r"^(\S+)", run(["firewall-cmd", "--get-active-zones"]) or "", re.MULTILINE)
-    for zone in zones:
+    # An interface without a zone is in the default one, which is not called active before firewalld 2.
+    zones += (run(["firewall-cmd", "--get-default-zone"]) or "").split()
+    for zone in dict.fromkeys(zones):
         text = run(["firewall-cmd", f"--zone={zone}", "--list-all"]) or ""
         names = dict(re.findall(r"^\s*([a-z-]+):[ \t]*(.*)$", text, re.MULTILINE)).get("services", "").split()
         services = {name: run(["firewall-cmd", f"--info-service={name}"]) or "" for name in names}

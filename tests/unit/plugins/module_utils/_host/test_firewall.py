@@ -158,3 +158,10 @@ def test_firewall_sentence_says_what_opens_the_port() -> None:
         "'firewall-cmd --reload' open it."
     )
     assert closed_port(answers(), 80) is None
+
+
+def test_firewall_of_an_interface_without_a_zone_is_the_default_zone() -> None:
+    # firewalld 1.3 calls no zone active then, and the closed ports went unnoticed.
+    found = closed_port(answers(state="running\n", get_active_zones="", get_default_zone="public\n", list_all=ZONE), 80)
+    assert found is not None
+    assert found.startswith("firewalld closes port 80 in the zone public: ")
