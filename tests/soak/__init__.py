@@ -31,7 +31,7 @@ CAMPAIGNS = {
     "hostile": Plan("hostile", "answers with wrong values for every reader", 20_000, 300),
     "secrets": Plan("leaks", "an API that repeats secrets, quoted in every way, in every place", 5_000, 150),
     "variants": Plan("variants", "everything that oCore's pages leave open, pair by pair", 9_000, 250),
-    "playbooks": Plan("playbooks", "the playbooks as users run them, on the same variants", 800, 10),
+    "playbooks": Plan("playbooks", "the playbooks as users run them, on the same variants", 240, 6),
     "concurrency": Plan("concurrency", "eight clients that want the same at the same time", 1_500, 60),
     "load": Plan("load", "fleets of up to 5,000 at an API that takes 20 requests a second", 7, 2),
     "stories": Plan("stories", "the state machine, and somebody else who meddles; ten stories a case", 100, 1),

@@ -114,11 +114,15 @@ STORIES_BY_NAME = {story.name: story for story in [*STORIES, *ALSO]}
 WHATS = (*STORIES_BY_NAME, *(f"read_{name}" for name in READERS))
 
 
-def covering(seed: int) -> list[dict[str, Any]]:
-    """Return variants among which each pair of values of two switches is; others for another seed."""
+def covering(seed: int, **more: list[Any]) -> list[dict[str, Any]]:
+    """Return variants among which each pair of values of two switches is; others for another seed.
+
+    :param more: what else is chosen like a switch.
+    """
+    choices = {**CHOICES, **more}
     chance = random.Random(seed)
-    names = chance.sample(list(CHOICES), len(CHOICES))
-    shuffled = [chance.sample(CHOICES[name], len(CHOICES[name])) for name in names]
+    names = chance.sample(list(choices), len(choices))
+    shuffled = [chance.sample(choices[name], len(choices[name])) for name in names]
 
     def sensible(row: list[Any]) -> bool:
         known = dict(zip(names, row, strict=False))
