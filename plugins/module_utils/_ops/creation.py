@@ -9,6 +9,7 @@ when the wait is over, instances that nobody meant to create twice are reported.
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -204,6 +205,12 @@ def report_twins(run: Run, fields: Mapping[str, Any], before: set[str], made: In
     except OcoreError as error:
         run.warn(f"Could not check that the instance was created only once: {error.message}")
         return
+    with contextlib.suppress(OcoreError):
+        for pause in LOOKS:
+            # The next task would not find an instance that the list does not show yet, and create another one.
+            if listing.having("id", made.id) or not run.clock.pause(pause):
+                break
+            listing = run.client.list_instances()
     slug = _words(fields.get("slug"))
     found = [i for i in _new_instances(run, listing, fields, before) if phase(i) not in (Phase.GONE, Phase.LEAVING)]
     found = [i for i in found if _words(i.slug) == slug or not slug or (doubtful and _words(i.slug).startswith(slug))]

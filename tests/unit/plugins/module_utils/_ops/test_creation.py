@@ -454,9 +454,19 @@ def test_creation_reports_the_twin_although_the_list_lacks_its_own_instance(ocor
     ocore.expect("GET", "/instances", answer=[])
     ocore.expect("POST", "/instances", status=202, answer=CREATING)
     ocore.expect("GET", PATH, answer=wire())
-    ocore.expect("GET", "/instances", answer=[wire(id="twin")])
+    expect_lists(ocore, 1 + LOOKS, wire(id="twin"))
     result = declare(ocore, **NEW)
     assert f"Several new instances match the one to be created: shop ({ID}), shop (twin)." in result["msg"]
+
+
+def test_creation_ends_when_the_list_shows_the_instance_so_that_the_next_task_finds_it(ocore: Scripted) -> None:
+    # A task that followed at once did not find the instance in the list, and created another one.
+    ocore.expect("GET", "/instances", answer=[])
+    ocore.expect("POST", "/instances", status=202, answer=CREATING)
+    ocore.expect("GET", PATH, answer=wire())
+    expect_lists(ocore, 2)
+    ocore.expect("GET", "/instances", answer=[wire()])
+    assert declare(ocore, **NEW)["actions"] == ["create"]
 
 
 def test_creation_takes_no_namesake_with_a_slug_of_its_own_for_a_twin(ocore: Scripted) -> None:
