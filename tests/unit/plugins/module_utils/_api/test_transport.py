@@ -37,12 +37,8 @@ def refusal(call: Callable[[], Any]) -> OcoreError:
     return caught.value
 
 
-@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "POST"])
-def test_answer_that_is_a_login_page_fails_at_once_and_leaves_open_whether_it_was_done(
-    ocore: Scripted, method: str
-) -> None:
-    path = f"{PATH}/control" if method == "POST" else PATH
-    ocore.expect(method, path, answer=LOGIN)
+def call(ocore: Scripted, method: str) -> Callable[[], Any]:
+    """Give what sends a request about one instance by this method."""
     api = client(ocore.api_url)
     calls: dict[str, Callable[[], Any]] = {
         "GET": lambda: api.get_instance(ID),
@@ -50,7 +46,16 @@ def test_answer_that_is_a_login_page_fails_at_once_and_leaves_open_whether_it_wa
         "DELETE": lambda: api.delete_instance(instance()),
         "POST": lambda: api.control_instance(instance(), "stop"),
     }
-    error = refusal(calls[method])
+    return calls[method]
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "POST"])
+def test_answer_that_is_a_login_page_fails_at_once_and_leaves_open_whether_it_was_done(
+    ocore: Scripted, method: str
+) -> None:
+    path = f"{PATH}/control" if method == "POST" else PATH
+    ocore.expect(method, path, answer=LOGIN)
+    error = refusal(call(ocore, method))
     assert 'an HTML page titled "Sign in" instead of JSON' in error.message
     assert f"{method} {ocore.api_url}{path}" in error.message
     assert error.uncertain is (method != "GET")
@@ -79,14 +84,7 @@ def test_answer_that_names_an_error_is_a_refusal_whatever_its_status(
 ) -> None:
     # Restarts and removals counted as done.
     ocore.expect(method, f"{PATH}/control" if method == "POST" else PATH, answer=answer)
-    api = client(ocore.api_url)
-    calls: dict[str, Callable[[], Any]] = {
-        "GET": lambda: api.get_instance(ID),
-        "PUT": lambda: api.update_instance(instance(), {"name": "x"}),
-        "DELETE": lambda: api.delete_instance(instance()),
-        "POST": lambda: api.control_instance(instance(), "stop"),
-    }
-    error = refusal(calls[method])
+    error = refusal(call(ocore, method))
     assert "oCore answered HTTP 200" in error.message
     assert "no disk space. Its status means success, but its text names an error." in error.message
     assert not error.uncertain
