@@ -153,6 +153,8 @@ def parse_list(
     :raises OcoreError: when a page holds no list.
     """
     items, total = _read_pages(pages, "instances")
+    if total is not None:
+        total -= _listed_twice(pages)
     return Listing(items, total, warn, finish)
 
 
@@ -180,8 +182,6 @@ def _read_pages(pages: Sequence[object], what: str) -> tuple[list[object], int |
             raise OcoreError(f"oCore's list of {what} holds no list. Check that api_url points at the API.")
         items.extend(found)
     total = max(_totals(pages), default=None)
-    if total is not None:
-        total -= _listed_twice(pages)
     if pages and _has_more(pages[-1], len(pages)):
         # There are more, but nobody knows how many.
         total = max(total or 0, len(items) + 1)

@@ -108,7 +108,7 @@ class Wire:
             content += chunk
         try:
             text = bytes(content).decode(response.encoding or "utf-8", errors="replace")
-        except LookupError:  # a charset that nobody knows
+        except LookupError:  # an unknown charset
             text = bytes(content).decode(errors="replace")
         return Answer(response.status_code, response.headers, bytes(content), text)
 

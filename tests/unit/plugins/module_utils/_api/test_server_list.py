@@ -121,3 +121,11 @@ def test_error_of_a_list_of_servers_says_what_to_do(ocore: Scripted, status: int
         client(ocore.api_url).list_servers()
     assert caught.value.message.startswith("Cannot list the servers")
     assert (caught.value.status, caught.value.about_one) == (status, False)
+
+
+def test_servers_that_are_listed_twice_do_not_stand_for_one_that_is_missing() -> None:
+    warnings: list[str] = []
+    parse_servers(
+        [{"servers": [wire_server(), wire_server()], "total": 3}], lambda text, _kind=None: warnings.append(text)
+    )
+    assert warnings == ["oCore reports more servers than the 2 that it listed."]
